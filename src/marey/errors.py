@@ -1,0 +1,38 @@
+"""The exceptions of Marey. Each message says in one sentence what is wrong, where, and what cures it."""
+
+from os import PathLike
+
+
+class MareyError(Exception):
+    """Anything that Marey refuses or fails at, with a message written for a person."""
+
+    exit_code = 1
+
+
+class UsageError(MareyError):
+    """The request itself cannot be carried out: a wrong path, name, flag or combination."""
+
+    exit_code = 2
+
+
+class DataError(UsageError):
+    """A data set cannot be used as it is; where a line is at fault the message names file and line."""
+
+
+class CheckpointError(UsageError):
+    """A weights file is damaged, of another kind, or does not fit what is asked of it."""
+
+
+class MissingExtra(UsageError):
+    """An optional dependency is not installed; the message has the `pip install 'marey[...]'` line."""
+
+
+class VideoError(MareyError):
+    """A video cannot be read: `path` says which, `reason` says why."""
+
+    def __init__(self, path: str | PathLike[str], reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path, self.reason = str(path), reason
+
+    def __reduce__(self) -> tuple[type["VideoError"], tuple[str, str]]:
+        return type(self), (self.path, self.reason)  # crosses worker processes

@@ -1,0 +1,175 @@
+"""The vocabulary that every task answers in. No torch, no video, no files: values that check themselves.
+
+Times are seconds from the start of the video, scores are probabilities in 0..1 unless a field says otherwise.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from math import isfinite
+from typing import Any
+
+TIMELINE_SCHEMA = "marey.timeline/1"
+
+
+@dataclass(frozen=True)
+class Label:
+    """A class name with its score."""
+
+    name: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Segment:
+    """An event: `label` from `start_s` to `end_s`, `score` in 0..1."""
+
+    start_s: float
+    end_s: float
+    label: str
+    score: float
+
+    def __post_init__(self) -> None:
+        if not (isfinite(self.start_s) and isfinite(self.end_s) and 0 <= self.start_s < self.end_s):
+            raise ValueError(f"segment runs from {self.start_s} s to {self.end_s} s; it must start at or after 0 and end later")
+        if not 0 <= self.score <= 1:
+            raise ValueError(f"segment score is {self.score}; it must lie in 0..1")
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The answer about one video, the one JSON contract of every task.
+
+    `protocol` is the stamp of how it was made, `video_scores` maps class to score over the whole video,
+    `events` are sorted by start.
+    """
+
+    video: str
+    duration_s: float
+    protocol: Mapping[str, Any]
+    video_scores: Mapping[str, float]
+    events: tuple[Segment, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not (isfinite(self.duration_s) and self.duration_s >= 0):
+            raise ValueError(f"duration of {self.video} is {self.duration_s} s; it must be 0 or more")
+        object.__setattr__(self, "events", tuple(sorted(self.events, key=lambda e: (e.start_s, e.end_s, e.label))))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types, with the schema's name and version first."""
+        return {"schema": TIMELINE_SCHEMA, **asdict(self), "events": [asdict(e) for e in self.events]}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Timeline":
+        """The inverse of `to_dict`; another schema is refused with a ValueError that names both."""
+        if data.get("schema") != TIMELINE_SCHEMA:
+            raise ValueError(f"timeline schema is {data.get('schema')!r}; this version reads {TIMELINE_SCHEMA!r}")
+        events = tuple(Segment(**e) for e in data["events"])
+        return cls(data["video"], data["duration_s"], data["protocol"], data["video_scores"], events)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its 95 % interval over `n` units (clips, or groups where clips share a source)."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """How one class fares. A figure that its clips do not determine (no positive clip, say) is None."""
+
+    label: str
+    clips: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    average_precision: float | None
+    roc_auc: float | None
+
+
+@dataclass(frozen=True)
+class ClipScore:
+    """What the model said of one clip: `scores` are the probabilities in the order of the evaluation's labels."""
+
+    path: str
+    start_s: float | None
+    end_s: float | None
+    truth: tuple[str, ...]
+    predicted: str
+    scores: tuple[float, ...]
+    group: str | None = None
+
+    @property
+    def right(self) -> bool:
+        return self.predicted in self.truth
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The scores of one model on one set of clips, with the protocol that makes them reproducible.
+
+    metrics     name -> Estimate: top1, top5, mean_per_class, balanced_accuracy, map, roc_auc, calibration_error
+    confusion   clips with truth in the row and prediction in the column; empty for multi-label data
+    curves      label -> {"fpr", "tpr", "precision", "recall"}: points of the ROC and precision-recall curves
+    breakdowns  name of the breakdown -> part -> metric -> Estimate ("class group" -> "reversed" -> "top1")
+    quarantined path -> why it could not be read
+    """
+
+    protocol: Mapping[str, Any]
+    labels: tuple[str, ...]
+    multi_label: bool
+    metrics: Mapping[str, Estimate]
+    per_class: tuple[ClassScore, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    curves: Mapping[str, Mapping[str, tuple[float, ...]]]
+    clips: tuple[ClipScore, ...]
+    breakdowns: Mapping[str, Mapping[str, Mapping[str, Estimate]]] = field(default_factory=dict)
+    quarantined: Mapping[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Evaluation":
+        """The inverse of `to_dict` after a trip through JSON."""
+
+        def estimates(part: Mapping[str, Any]) -> dict[str, Estimate]:
+            return {name: Estimate(**e) for name, e in part.items()}
+
+        return cls(
+            protocol=data["protocol"],
+            labels=tuple(data["labels"]),
+            multi_label=data["multi_label"],
+            metrics=estimates(data["metrics"]),
+            per_class=tuple(ClassScore(**c) for c in data["per_class"]),
+            confusion=tuple(tuple(row) for row in data["confusion"]),
+            curves={k: {n: tuple(p) for n, p in v.items()} for k, v in data["curves"].items()},
+            clips=tuple(ClipScore(**{**c, "truth": tuple(c["truth"]), "scores": tuple(c["scores"])}) for c in data["clips"]),
+            breakdowns={k: {p: estimates(m) for p, m in v.items()} for k, v in data["breakdowns"].items()},
+            quarantined=data["quarantined"],
+        )
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that a run has to show, ready for a page or a card.
+
+    evaluation  of the run's own model; `baselines` holds other models on the same clips, by name
+    history     one row an epoch: epoch, loss, val_loss, val_top1, lr, seconds, data_wait (fraction of the time)
+    efficiency  params, gmacs, ms_per_clip, peak_memory_mb, train_minutes
+    thumbnails  clip path -> JPEG bytes, for the worst clips
+    run         arguments, data and versions, as in run.json
+    notes       sentences that the reader must not miss (a leak, a class too small, clips left out)
+    """
+
+    title: str
+    evaluation: Evaluation
+    baselines: Mapping[str, Evaluation]
+    history: tuple[Mapping[str, float], ...]
+    efficiency: Mapping[str, float]
+    thumbnails: Mapping[str, bytes]
+    run: Mapping[str, Any]
+    notes: tuple[str, ...] = ()

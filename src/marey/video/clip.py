@@ -1,0 +1,76 @@
+"""Clip: decoded frames with their times; ClipSpec: what a network wants to be fed."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Literal
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Frames of a video, channels last, as decoded.
+
+    frames   uint8 (t, h, w, 3), RGB
+    seconds  float64 (t,), non-decreasing: when each frame is shown, from the start of the video
+    fps      nominal frame rate of the video that they come from
+    source   its path
+    """
+
+    frames: np.ndarray
+    seconds: np.ndarray
+    fps: Fraction
+    source: str
+
+    def __post_init__(self) -> None:
+        shape, kind = self.frames.shape, self.frames.dtype
+        if kind != np.uint8 or len(shape) != 4 or shape[3] != 3 or 0 in shape:
+            raise ValueError(f"clip frames are {kind} of shape {shape}; they must be uint8 (t, h, w, 3) with t, h, w of at least 1")
+        if self.seconds.shape != shape[:1] or not np.isfinite(self.seconds).all() or (np.diff(self.seconds) < 0).any():
+            raise ValueError(f"clip has {shape[0]} frames; its seconds must be as many finite, non-decreasing numbers")
+        if self.fps <= 0:
+            raise ValueError(f"clip fps is {self.fps}; it must be positive")
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+
+@dataclass(frozen=True)
+class ClipSpec:
+    """What a network is fed: part of every preset and checkpoint.
+
+    frames    number of frames
+    stride    every how many frames of the video one is taken ("dense"); unused when uniform
+    side_px   height and width of the input
+    short_px  the short side is resized to this before the side_px crop
+    mean, std of the RGB values in 0..1
+    fps       frame rate at which stride counts; None counts at the video's own rate
+    sampling  "dense": frames * stride consecutive frames; "uniform": spread over the whole clip
+    resample  resize filter
+    """
+
+    frames: int
+    stride: int
+    side_px: int
+    short_px: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    fps: float | None = None
+    sampling: Literal["dense", "uniform"] = "dense"
+    resample: Literal["area", "bilinear", "bicubic"] = "area"
+
+    def __post_init__(self) -> None:
+        for name in ("frames", "stride", "side_px", "short_px"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be 1 or more")
+        if self.short_px < self.side_px:
+            raise ValueError(f"short_px is {self.short_px}, smaller than the crop of side_px {self.side_px}; make it at least as large")
+        if self.fps is not None and self.fps <= 0:
+            raise ValueError(f"fps is {self.fps}; it must be positive")
+
+    def to_dict(self) -> dict[str, Any]:
+        return dict(self.__dict__, mean=list(self.mean), std=list(self.std))
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "ClipSpec":
+        return cls(**{**data, "mean": tuple(data["mean"]), "std": tuple(data["std"])})
