@@ -1,0 +1,65 @@
+"""Marey learns, uses and inspects efficient representations of video, on your own videos.
+
+The names below are imported when they are first used, so that `import marey` costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .errors import CheckpointError, DataError, MareyError, MissingExtra, UsageError, VideoError
+    from .jobs import evaluate, plan, predict, train
+    from .presets import create_model
+    from .results import Evaluation, Segment, Timeline
+    from .video import Clip, ClipSpec, open_video
+
+_HOME = {
+    "CheckpointError": "errors",
+    "Clip": "video",
+    "ClipSpec": "video",
+    "DataError": "errors",
+    "Evaluation": "results",
+    "MareyError": "errors",
+    "MissingExtra": "errors",
+    "Segment": "results",
+    "Timeline": "results",
+    "UsageError": "errors",
+    "VideoError": "errors",
+    "create_model": "presets",
+    "evaluate": "jobs",
+    "open_video": "video",
+    "plan": "jobs",
+    "predict": "jobs",
+    "train": "jobs",
+}
+__all__ = [  # noqa: PLE0604, RUF022 - the table above, spelled out for type checkers
+    "CheckpointError",
+    "Clip",
+    "ClipSpec",
+    "DataError",
+    "Evaluation",
+    "MareyError",
+    "MissingExtra",
+    "Segment",
+    "Timeline",
+    "UsageError",
+    "VideoError",
+    "create_model",
+    "evaluate",
+    "open_video",
+    "plan",
+    "predict",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'marey' has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

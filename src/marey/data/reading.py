@@ -1,0 +1,88 @@
+"""From a sample to the frames that a network wants of it: training canvases and test views.
+
+Every frame that is needed is decoded once, however many views share it.
+"""
+
+from math import ceil
+
+import numpy as np
+
+from ..errors import VideoError
+from ..video import ClipSpec, Video, crops, open_video, resize_short, view_seconds
+from .manifest import Sample
+
+SPEED_RANGE = 1.25  # a training canvas holds this many times the frames of a clip, so that time can be jittered
+
+
+def span(sample: Sample, video: Video) -> tuple[float, float]:
+    """(start_s, end_s) of the sample in its video; VideoError where the video ends before the span starts."""
+    start_s = sample.start_s or 0.0
+    end_s = video.info.duration_s if sample.end_s is None else min(sample.end_s, video.info.duration_s)
+    if end_s <= start_s:
+        raise VideoError(sample.path, f"the span starts at {start_s:g} s but the video lasts {video.info.duration_s:g} s")
+    return start_s, end_s
+
+
+def canvas_frames(spec: ClipSpec) -> int:
+    """How many frames a training canvas holds: more than the clip, the same for every sample."""
+    if spec.frames == 1:
+        return 1
+    return 2 * spec.frames if spec.sampling == "uniform" else ceil(SPEED_RANGE * spec.frames)
+
+
+def grid_seconds(spec: ClipSpec, video: Video, start_s: float, end_s: float) -> np.ndarray:
+    """(n,) the times from which canvases are cut: the clip's own steps (dense), or equal parts (uniform)."""
+    if spec.sampling == "uniform":
+        parts = canvas_frames(spec)
+        return start_s + (np.arange(parts) + 0.5) * (end_s - start_s) / parts
+    step_s = spec.stride / float(spec.fps or video.info.fps)
+    return start_s + step_s * np.arange(max(1, ceil((end_s - start_s) / step_s - 1e-6)))
+
+
+def cut(count: int, length: int, offset: float) -> np.ndarray:
+    """(length,) indices into `count` grid steps: a run placed by `offset` in 0..1; a short grid repeats its last step."""
+    first = int(offset * (max(0, count - length) + 1 - 1e-9))
+    return np.minimum(first + np.arange(length), count - 1)
+
+
+def read_grid(sample: Sample, spec: ClipSpec) -> np.ndarray:
+    """uint8 (n, h, w, 3): the whole span on its grid, the short side short_px."""
+    with open_video(sample.path) as video:
+        seconds = grid_seconds(spec, video, *span(sample, video))
+        return _fit(video.frames_at(seconds, short_px=spec.short_px).frames, spec)
+
+
+def read_canvas(sample: Sample, spec: ClipSpec, *, offset: float) -> np.ndarray:
+    """uint8 (canvas_frames, h, w, 3): one stretch of the span, placed by `offset` in 0..1."""
+    with open_video(sample.path) as video:
+        grid = grid_seconds(spec, video, *span(sample, video))
+        seconds = grid[cut(len(grid), canvas_frames(spec), offset)]
+        return _fit(video.frames_at(seconds, short_px=spec.short_px).frames, spec)
+
+
+def square(frames: np.ndarray, offset: float) -> np.ndarray:
+    """The largest square of (t, h, w, 3), placed along the long side by `offset` in 0..1; a view, not a copy."""
+    height, width = frames.shape[1:3]
+    side = min(height, width)
+    top, left = round(offset * (height - side)), round(offset * (width - side))
+    return frames[:, top : top + side, left : left + side]
+
+
+def read_views(sample: Sample, spec: ClipSpec, *, views: int = 1, crop_count: int = 1) -> np.ndarray:
+    """uint8 (views * crop_count, t, side, side, 3): the test clips of a sample, crops of one view side by side."""
+    with open_video(sample.path) as video:
+        seconds = view_seconds(spec, video.info.fps, *span(sample, video), views)
+        return cut_views(video, seconds, spec, crop_count=crop_count)
+
+
+def cut_views(video: Video, seconds: np.ndarray, spec: ClipSpec, *, crop_count: int = 1) -> np.ndarray:
+    """uint8 (views * crop_count, t, side, side, 3) of the clips at `seconds` (views, t), each frame decoded once."""
+    once, back = np.unique(seconds, return_inverse=True)
+    frames = _fit(video.frames_at(once, short_px=spec.short_px).frames, spec)
+    shots = [crop[back.reshape(seconds.shape)] for crop in crops(frames, spec.side_px, crop_count)]
+    return np.stack(shots, axis=1).reshape(-1, *shots[0].shape[1:])
+
+
+def _fit(frames: np.ndarray, spec: ClipSpec) -> np.ndarray:
+    """Frames whose short side is short_px; decoders resize while they convert, which leaves nothing to do here."""
+    return frames if min(frames.shape[1:3]) == spec.short_px else resize_short(frames, spec.short_px, spec.resample)
