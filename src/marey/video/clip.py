@@ -25,7 +25,9 @@ class Clip:
     def __post_init__(self) -> None:
         shape, kind = self.frames.shape, self.frames.dtype
         if kind != np.uint8 or len(shape) != 4 or shape[3] != 3 or 0 in shape:
-            raise ValueError(f"clip frames are {kind} of shape {shape}; they must be uint8 (t, h, w, 3) with t, h, w of at least 1")
+            raise ValueError(
+                f"clip frames are {kind} of shape {shape}; they must be uint8 (t, h, w, 3) with t, h, w of at least 1"
+            )
         if self.seconds.shape != shape[:1] or not np.isfinite(self.seconds).all() or (np.diff(self.seconds) < 0).any():
             raise ValueError(f"clip has {shape[0]} frames; its seconds must be as many finite, non-decreasing numbers")
         if self.fps <= 0:
@@ -64,7 +66,9 @@ class ClipSpec:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be 1 or more")
         if self.short_px < self.side_px:
-            raise ValueError(f"short_px is {self.short_px}, smaller than the crop of side_px {self.side_px}; make it at least as large")
+            raise ValueError(
+                f"short_px is {self.short_px}, smaller than the crop of side_px {self.side_px}; make it as large"
+            )
         if self.fps is not None and self.fps <= 0:
             raise ValueError(f"fps is {self.fps}; it must be positive")
 

@@ -1,0 +1,52 @@
+"""From decoded frames to network input: resize, crop, normalize."""
+
+import numpy as np
+import torch
+from av import VideoFrame
+from av.video.reformatter import Interpolation
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from .clip import ClipSpec
+
+FILTERS = {"area": Interpolation.AREA, "bilinear": Interpolation.BILINEAR, "bicubic": Interpolation.BICUBIC}
+
+
+def short_side(width: int, height: int, short_px: int) -> tuple[int, int]:
+    """(width, height) with the short side at `short_px` and the shape kept."""
+    if short_px < 1:
+        raise ValueError(f"short_px is {short_px}; it must be 1 or more")
+    short = min(width, height)
+    return max(1, round(width * short_px / short)), max(1, round(height * short_px / short))
+
+
+def resize_short(frames: UInt8[np.ndarray, "t h w 3"], short_px: int, resample: str) -> UInt8[np.ndarray, "t h2 w2 3"]:
+    """Frames with the short side at `short_px`, by the filters of the decoder ("area", "bilinear", "bicubic")."""
+    width, height = short_side(frames.shape[2], frames.shape[1], short_px)
+    if (height, width) == frames.shape[1:3]:
+        return frames
+    out = np.empty((len(frames), height, width, 3), np.uint8)
+    for k, frame in enumerate(frames):
+        picture = VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+        out[k] = picture.reformat(width, height, interpolation=FILTERS[resample], threads=1).to_ndarray()
+    return out
+
+
+def crops(frames: UInt8[np.ndarray, "t h w 3"], side_px: int, count: int) -> list[UInt8[np.ndarray, "t s s 3"]]:
+    """Square crops: the centre, or with `count` 3 the start, centre and end along the long side."""
+    height, width = frames.shape[1:3]
+    if side_px > min(height, width):
+        raise ValueError(f"side_px is {side_px}, larger than frames of {width} x {height}; resize the short side first")
+    if count not in (1, 3):
+        raise ValueError(f"count is {count}; it must be 1 or 3")
+    places = (0.5,) if count == 1 else (0.0, 0.5, 1.0)
+    wide = width >= height
+    corners = [(0.5, p) if wide else (p, 0.5) for p in places]
+    boxes = [(round(y * (height - side_px)), round(x * (width - side_px))) for y, x in corners]
+    return [frames[:, y : y + side_px, x : x + side_px] for y, x in boxes]
+
+
+def to_input(frames: UInt8[Tensor, "b t h w 3"], spec: ClipSpec) -> Float[Tensor, "b 3 t h w"]:
+    """Network input: channels first, 0..1, normalized by the mean and std of `spec`."""
+    mean, std = (torch.tensor(v, device=frames.device).view(1, 3, 1, 1, 1) for v in (spec.mean, spec.std))
+    return (frames.permute(0, 4, 1, 2, 3).float() / 255 - mean) / std
