@@ -1,1 +1,29 @@
-""""""
+"""Blocks: small modules and functions on tensors that models are made of. No whole models here."""
+
+from .conv import SameConv2d, SpaceTimeConv, conv2d, conv3d, conv_norm, named, same_cost_width
+from .residual import Residual, basic_block_2d, basic_block_3d, bottleneck_2d
+from .shapes import check_clip, fold_time, unfold_time
+from .temporal import AttentionHead, DifferenceHead, LstmHead, MeanHead, TcnHead, TemporalHead
+
+__all__ = [
+    "AttentionHead",
+    "DifferenceHead",
+    "LstmHead",
+    "MeanHead",
+    "Residual",
+    "SameConv2d",
+    "SpaceTimeConv",
+    "TcnHead",
+    "TemporalHead",
+    "basic_block_2d",
+    "basic_block_3d",
+    "bottleneck_2d",
+    "check_clip",
+    "conv2d",
+    "conv3d",
+    "conv_norm",
+    "fold_time",
+    "named",
+    "same_cost_width",
+    "unfold_time",
+]

@@ -1,0 +1,60 @@
+"""A network of single images on the frames of a clip, with a head over time.
+
+        video (b, 3, t, h, w) -> each frame through the encoder -> mean over space -> tokens (b, t, d) -> head -> logits
+
+The encoder sees images only; an image (b, 3, h, w) is a clip of one frame.
+"""
+
+from collections.abc import Callable
+from typing import Protocol, Self
+
+from torch import Tensor, nn
+
+from ..nn import TemporalHead, check_clip, fold_time, unfold_time
+from .interface import Clips, ImageEncoder, Logits, VideoModel
+
+
+class BuildHead(Protocol):
+    """A temporal head for tokens of `dim` features."""
+
+    def __call__(self, *, dim: int, num_classes: int) -> TemporalHead: ...
+
+
+class FrameModel(VideoModel):
+    """`head` builds the temporal head for the encoder's width, e.g. `nn.MeanHead` or a partial of `nn.LstmHead`."""
+
+    def __init__(
+        self, *, num_classes: int, encoder: Callable[[], ImageEncoder], head: BuildHead, frozen: bool = False
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.head = head(dim=self.encoder.dim, num_classes=num_classes)
+        self.min_frames, self.min_side = self.head.min_frames, self.encoder.min_side
+        self.frozen = frozen
+        if frozen:
+            self.encoder.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> Self:
+        """A frozen encoder stays in evaluation mode: its running statistics belong to the data that it came from."""
+        super().train(mode)
+        if self.frozen:
+            self.encoder.eval()
+        return self
+
+    def features(self, video: Clips) -> dict[str, Tensor]:
+        """The encoder's maps, frames back on their own axis: (b, c, t, h, w)."""
+        video = video.unsqueeze(2) if video.ndim == 4 else video
+        check_clip(video, min_frames=self.min_frames, min_side=self.min_side)
+        return {name: unfold_time(x, video.shape[2]) for name, x in self.encoder(fold_time(video)).items()}
+
+    def encode(self, video: Clips) -> Tensor:
+        """Tokens (b, t, d)."""
+        *_, last = self.features(video).values()
+        return unfold_time(self.pool(fold_time(last)), last.shape[2]).flatten(2).transpose(1, 2)
+
+    def classify(self, encoded: Tensor) -> Logits:
+        return self.head(encoded)
+
+    def forward(self, video: Clips) -> Logits:
+        return self.classify(self.encode(video))

@@ -1,0 +1,50 @@
+"""What every image encoder and every model of a clip offers, whatever is inside."""
+
+from abc import ABC, abstractmethod
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+Images = Float[Tensor, "n c h w"]
+Clips = Float[Tensor, "b c *thw"]
+Logits = Float[Tensor, "b k"]
+
+
+class ImageEncoder(nn.Module, ABC):
+    """Images to named maps. `dim` is the channels of the last one, `min_side` the pixels that it needs."""
+
+    dim: int
+    min_side: int
+
+    @abstractmethod
+    def forward(self, images: Images) -> dict[str, Tensor]:
+        """Named feature maps (n, c, h, w), shallow to deep."""
+
+
+class VideoModel(nn.Module, ABC):
+    """An encoder and the classifier that reads it: `model(video) == model.classify(model.encode(video))`.
+
+    Input is RGB, float (b, 3, t, h, w), normalized for the model's preset; a ValueError with both numbers answers
+    any clip that does not fit. Where `frozen` is true the encoder does not learn (its parameters take no gradient, its
+    normalization stays in evaluation mode even in training), so `encode` may be computed once for every clip and kept.
+    """
+
+    frozen: bool = False
+    min_frames: int = 1
+    min_side: int = 1
+
+    @abstractmethod
+    def features(self, video: Clips) -> dict[str, Tensor]:
+        """Named feature maps (b, c, t, h, w), shallow to deep, sizes as the depth leaves them."""
+
+    @abstractmethod
+    def encode(self, video: Clips) -> Tensor:
+        """What the classifier reads: (b, d) for a whole clip, or (b, t, d), a token a frame."""
+
+    @abstractmethod
+    def classify(self, encoded: Tensor) -> Logits:
+        """Logits (b, classes) from what `encode` gave."""
+
+    @abstractmethod
+    def forward(self, video: Clips) -> Logits:
+        """Logits (b, classes), in training and evaluation alike."""

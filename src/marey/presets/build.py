@@ -1,0 +1,66 @@
+"""From a name to a model."""
+
+import os
+from difflib import get_close_matches
+
+from torch import nn
+
+from ..errors import CheckpointError, UsageError
+from ..models import VideoModel
+from ..train.checkpoint import load_checkpoint, load_into
+from .preset import Preset
+from .table import PRESETS
+
+
+def find_preset(name: str) -> Preset:
+    """The preset of that name; UsageError names the nearest ones for a name that is in no row."""
+    if name in PRESETS:
+        return PRESETS[name]
+    near = get_close_matches(name, PRESETS, n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(near)}?" if near else "`marey models` lists them all"
+    raise UsageError(f"no preset is called {name!r}; {hint}")
+
+
+def create_model(
+    name: str, *, num_classes: int | None = None, weights: str | os.PathLike[str] | None = None
+) -> VideoModel:
+    """The model of a preset, ready to train or to use.
+
+    `num_classes`  as the preset has it unless given; with `weights`, as many as the file has
+    `weights`      a Marey checkpoint (.safetensors) of the same preset; without it the weights are the preset's own
+                   start: random, or ImageNet's for the presets on efficientnet_lite0
+
+    Raises UsageError for an unknown name or an impossible count, CheckpointError for a file of another preset, of
+    another number of classes, or whose tensors do not fit, MissingExtra where the start needs a missing package.
+    """
+    preset = find_preset(name)
+    if num_classes is not None and num_classes < 1:
+        raise UsageError(f"num_classes is {num_classes}; a model needs at least 1")
+    if weights is None:
+        model = preset.build(num_classes=num_classes or preset.classes)
+        if preset.pretrained is not None:
+            preset.pretrained(model)
+        return model
+    header, tensors = load_checkpoint(weights)
+    if header["preset"] != name:
+        raise CheckpointError(f"{weights}: holds a {header['preset']}, not a {name}; build it with that name")
+    held = classes_in(header)
+    if num_classes is not None and num_classes != held:
+        raise CheckpointError(
+            f"{weights}: was trained for {held} classes and {num_classes} are asked for; leave the number out, "
+            "or fine-tune it for the new classes with `marey train --from`"
+        )
+    model = preset.build(num_classes=held)
+    load_into(model, tensors, path=weights)
+    return model
+
+
+def classes_in(header: dict) -> int:
+    """How many classes the model of a checkpoint tells apart, over all of its heads."""
+    labels = header["labels"]
+    return sum(map(len, labels.values())) if isinstance(labels, dict) else len(labels)
+
+
+def is_frozen(model: nn.Module) -> bool:
+    """Whether the encoder of a model does not learn, so that what `encode` gives may be computed once and kept."""
+    return isinstance(model, VideoModel) and model.frozen
