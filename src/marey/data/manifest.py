@@ -33,6 +33,8 @@ class Manifest:
     source       the path that was read, kind: what it was taken for ("class folders", "CSV", ...)
     class_groups class -> name of the group it is reported under; empty for most data
     mirror       class -> the class that a mirrored clip shows (left/right pairs); absent classes keep theirs
+    grouped_by   the column or rule that gave Sample.group; empty without groups
+    missing      videos that the source names and that are not there (left out; only in lists of web videos)
     """
 
     samples: tuple[Sample, ...]
@@ -42,6 +44,8 @@ class Manifest:
     kind: str
     class_groups: Mapping[str, str] = field(default_factory=dict)
     mirror: Mapping[str, str] = field(default_factory=dict)
+    grouped_by: str = ""
+    missing: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.samples)

@@ -1,0 +1,191 @@
+"""What data can be given as, and the way from any of it to the one internal Manifest and back.
+
+A format is recognised by its content. To add one: a file with `recognise`, `read` and `write`, and a line in FORMATS.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import rmtree
+
+from ..errors import DataError, UsageError
+from .finding import VIDEO_EXTENSIONS, is_video, videos_below, visible_folders
+from .folders import read_folders, recognise_folders, write_folders
+from .manifest import Manifest
+from .rows import Draft, assemble, merged, nearest, split_of_file
+from .sources import Source
+from .tables import (
+    is_manifest,
+    read_csv,
+    read_jsonl,
+    read_parquet,
+    recognise_csv,
+    recognise_jsonl,
+    recognise_parquet,
+    recognise_tsv,
+    write_csv,
+    write_jsonl,
+    write_parquet,
+    write_tsv,
+)
+
+ANNOTATION_SUFFIXES = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".tar"}
+
+
+@dataclass(frozen=True)
+class Format:
+    """One way of writing a data set down.
+
+    title      what it is called in a sentence
+    recognise  whether a source is of this format, by its content
+    read, write  from a source to a draft; from a manifest to a path
+    """
+
+    title: str
+    recognise: Callable[[Source], bool]
+    read: Callable[[Source], Draft]
+    write: Callable[[Manifest, Path], None]
+
+
+FORMATS: dict[str, Format] = {
+    "folders": Format("class folders", recognise_folders, read_folders, write_folders),
+    "csv": Format("CSV", recognise_csv, read_csv, write_csv),
+    "tsv": Format("TSV", recognise_tsv, read_csv, write_tsv),
+    "jsonl": Format("JSON Lines", recognise_jsonl, read_jsonl, write_jsonl),
+    "parquet": Format("Parquet", recognise_parquet, read_parquet, write_parquet),
+}
+
+
+def find_format(kind: str) -> Format:
+    """The format of that name; UsageError with the nearest names."""
+    if kind not in FORMATS:
+        raise UsageError(f"unknown kind of data {kind!r}{nearest(kind, FORMATS)} (kinds: {', '.join(FORMATS)})")
+    return FORMATS[kind]
+
+
+def read_manifest(
+    path: str | Path, *, kind: str | None = None, group_by: str | None = None, root: str | Path | None = None
+) -> Manifest:
+    """Find out what a data set is written as, and read it.
+
+    path      a folder of class folders, an annotation file, a folder that holds one, or a pattern of tar shards
+    kind      a key of FORMATS where the content leaves a doubt
+    group_by  the column that says which clips belong together; by default group, source, subject or camera
+    root      the folder that the videos lie in; by default the folder of the annotation file
+
+    Video paths come back absolute. Raises UsageError for a path that is not there, and DataError for what is not data
+    or has a wrong line, with file, line and cure.
+    """
+    wanted = None if kind is None else find_format(kind)
+    if root is not None and not Path(root).is_dir():
+        raise UsageError(f"the folder of videos {root} does not exist; correct --root")
+    if not os.path.lexists(path):
+        raise UsageError(f"{path} does not exist; check the path of your data")
+    source = Source(path, group_by=group_by, root=root)
+    if source.path.is_file() and source.path.stat().st_size == 0:
+        raise DataError(f"{path} is empty; name an annotation file with a line for each video")
+    found, sources = (wanted, _sources_of(wanted, source)) if wanted else _recognised(source)
+    drafts = [(split_of_file(one.path.name) if len(sources) > 1 else None, found.read(one)) for one in sources]
+    return assemble(merged(drafts), source=str(path), kind=found.title)
+
+
+def write_manifest(manifest: Manifest, path: str | Path, kind: str) -> None:
+    """Write a manifest in another format, whole or not at all; DataError names what that format cannot hold."""
+    found, path = find_format(kind), Path(path)
+    if not manifest.samples:
+        raise DataError(f"there is no sample to write to {path}; check what was left out")
+    if path.is_dir() and any(path.iterdir()):
+        raise UsageError(f"{path} is a folder with files in it; name a new one")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        found.write(manifest, unfinished)
+        unfinished.replace(path)
+    finally:
+        if unfinished.is_dir():
+            rmtree(unfinished)
+        unfinished.unlink(missing_ok=True)
+
+
+def _annotation_files(folder: Path) -> list[Path]:
+    return sorted(
+        p for p in folder.iterdir()
+        if p.suffix.lower() in ANNOTATION_SUFFIXES and not p.name.startswith(".") and p.is_file() and p.stat().st_size
+    )  # fmt: skip
+
+
+def _within(source: Source, path: Path) -> Source:
+    return Source(path, group_by=source.group_by, root=source.root)
+
+
+def _sources_of(wanted: Format, source: Source) -> list[Source]:
+    """Where data of a stated kind lie: the path itself, or the annotation files of that kind in the folder."""
+    if not source.path.is_dir() or wanted.title == "class folders":
+        return [source]
+    files = [one for p in _annotation_files(source.path) if wanted.recognise(one := _within(source, p))]
+    if not files:
+        raise DataError(f"the folder {source} holds no {wanted.title}; name the file itself, or another --kind")
+    return _parts(wanted, files)
+
+
+def _parts(found: Format, files: list[Source]) -> list[Source]:
+    """Files that together are one data set, since their names state different splits."""
+    splits = [split_of_file(one.path.name) for one in files]
+    if len(files) > 1 and (None in splits or len(set(splits)) < len(files)):
+        names = ", ".join(one.path.name for one in files[:4])
+        raise DataError(f"{files[0].folder} holds {len(files)} files of {found.title} ({names}); name the one you mean")
+    return files
+
+
+def _recognised(source: Source) -> tuple[Format, list[Source]]:
+    """The one format that fits, and the files it is in; DataError where none does, or several do."""
+    inside = [source]
+    if source.path.is_dir():
+        files = _annotation_files(source.path)
+        own = [p for p in files if is_manifest(p)]
+        inside += [_within(source, p) for p in (own if len(own) == 1 else files)]
+        if len(own) == 1:  # what Marey wrote itself leaves no doubt
+            inside = inside[1:]
+    fits = {kind: fitting for kind, f in FORMATS.items() if (fitting := [one for one in inside if f.recognise(one)])}
+    if not fits:
+        raise DataError(_why_none(source))
+    if len(fits) > 1:
+        ways = "; ".join(
+            f"{FORMATS[kind].title}{_named(fitting, source)} (--kind {kind})" for kind, fitting in fits.items()
+        )
+        raise DataError(f"{source} can be read in {len(fits)} ways: {ways}; choose one by --kind, or name the file")
+    ((kind, fitting),) = fits.items()
+    return FORMATS[kind], _parts(FORMATS[kind], fitting)
+
+
+def _named(fitting: Sequence[Source], source: Source) -> str:
+    names = [one.path.name for one in fitting if one.path != source.path]
+    return f" in {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}" if names else ""
+
+
+def _why_none(source: Source) -> str:
+    """What is wrong with a source that no format fits, and the cure."""
+    if not source.path.is_dir():
+        if is_video(source.path.name):
+            return f"{source} is a video, not a data set; give a folder of class folders or a CSV with path,label"
+        return (
+            f"{source} is none of the kinds of data known here ({', '.join(FORMATS)}), and its first line is "
+            f"{source.first_line[:80]!r}; name its columns path,label in a first line, or say with --kind what it is"
+        )
+    holding = [p for p in visible_folders(source.path) if next(videos_below(p), None)]
+    loose = [p.name for p in sorted(source.path.iterdir()) if is_video(p.name)]
+    if loose:
+        return (
+            f"{source} holds {len(loose)} videos but no class folders, so that nothing says what they show; "
+            "move each into a folder named after its class, or write a CSV with path,label"
+        )
+    if len(holding) == 1:
+        return (
+            f"{source} holds one folder with videos, {holding[0].name}, and one class cannot be told from another; "
+            f"name {holding[0]} if its folders are the classes, or add a second class folder"
+        )
+    return (
+        f"{source} holds no class folders with videos and no annotation file; put the videos of each class in a folder "
+        f"of its own (known extensions: {' '.join(sorted(VIDEO_EXTENSIONS))}), or name an annotation file"
+    )

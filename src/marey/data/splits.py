@@ -1,0 +1,176 @@
+"""Training, validation and test splits, and folds, that keep together what belongs together.
+
+A unit is what must not be on two sides: the clips of one group; where there is no group, of one video and of its
+near-duplicates. Units are placed so that every class has its share of clips on every side, as far as units allow.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold
+
+from ..errors import DataError, UsageError
+from .manifest import Manifest
+
+SIDES = ("train", "val", "test")
+Groups = Sequence[Sequence[str]]
+
+
+def unit_of(manifest: Manifest, near_duplicate_groups: Groups | None = None) -> np.ndarray:
+    """int (samples,): the unit of every sample, numbered in order of appearance.
+
+    near_duplicate_groups  paths of near-duplicate videos, as `near_duplicates` finds them
+    """
+    parents: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def top(key: tuple[str, str]) -> tuple[str, str]:
+        while (parent := parents.setdefault(key, key)) != key:
+            parents[key] = key = parents[parent]
+        return key
+
+    for sample in manifest.samples:
+        if sample.group is not None:
+            parents[top(("path", sample.path))] = top(("group", sample.group))
+    for paths in near_duplicate_groups or ():
+        for path in paths[1:]:
+            parents[top(("path", path))] = top(("path", paths[0]))
+    tops = [top(("path", sample.path)) for sample in manifest.samples]
+    number = {unit: index for index, unit in enumerate(dict.fromkeys(tops))}
+    return np.array([number[unit] for unit in tops], dtype=np.int64)
+
+
+def class_counts(manifest: Manifest) -> np.ndarray:
+    """uint8 (samples, 1 + classes of all heads): a column of ones, then whether the sample has the class."""
+    column = {key: index for index, key in enumerate(((h, c) for h, names in manifest.heads.items() for c in names), 1)}
+    table = np.zeros((len(manifest), 1 + len(column)), dtype=np.uint8)
+    table[:, 0] = 1
+    for row, sample in enumerate(manifest.samples):
+        for head, names in sample.labels.items():
+            for name in names:
+                table[row, column[head, name]] = 1
+    return table
+
+
+def split_manifest(
+    manifest: Manifest,
+    *,
+    fractions: tuple[float, float, float] = (0.7, 0.1, 0.2),
+    seed: int = 0,
+    near_duplicate_groups: Groups | None = None,
+) -> Manifest:
+    """The manifest with every sample on one side; the same arguments give the same splits.
+
+    Splits that the data come with are kept: only what they leave undecided is placed. A data set with train and test
+    alone has val cut from train, one with train alone is cut as if it had no splits, and one with train and val alone
+    keeps them and has no test.
+
+    fractions  of train, val and test, in clips; one may be 0
+    Raises DataError where there are fewer units than sides, UsageError for impossible fractions.
+    """
+    if len(fractions) != 3 or min(fractions) < 0 or fractions[0] <= 0 or abs(sum(fractions) - 1) > 1e-6:
+        raise UsageError(f"split fractions are {fractions}; give train, val and test, none negative, that add up to 1")
+    units = unit_of(manifest, near_duplicate_groups)
+    declared = [sample.split for sample in manifest.samples]
+    decided: dict[int, str] = {}
+    for unit, side in zip(units, declared, strict=True):
+        if side is not None:
+            decided.setdefault(int(unit), side)
+    sides = [side or decided.get(int(unit)) for unit, side in zip(units, declared, strict=True)]
+    held_out = {side for side in declared if side} - {"train"}
+    if held_out and "train" in declared + sides and None not in sides and held_out != {"test"}:
+        return _with_splits(manifest, sides)
+    if held_out == {"test"} or not held_out:
+        open_sides = [None if side == "train" else side for side in sides]
+        wanted = [side for side in SIDES if side not in held_out and fractions[SIDES.index(side)] > 0]
+    else:
+        open_sides, wanted = sides, ["train"]
+    pool = np.flatnonzero([side is None for side in open_sides])
+    if len(pool):
+        shares = np.array([fractions[SIDES.index(side)] for side in wanted])
+        placed = _place(class_counts(manifest)[pool], units[pool], shares / shares.sum(), seed=seed)
+        _refuse_empty(placed, wanted, units[pool], manifest)
+        for index, side in zip(pool, placed, strict=True):
+            open_sides[index] = wanted[side]
+    return _with_splits(manifest, open_sides)
+
+
+def grouped_folds(
+    manifest: Manifest, *, folds: int = 5, seed: int = 0, near_duplicate_groups: Groups | None = None
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(train indices, test indices) of each fold; every sample is tested once, and no unit is on both sides.
+
+    Stratified by scikit-learn's StratifiedGroupKFold, shuffled by `seed`; a sample of several classes counts as its
+    rarest one. Declared splits are ignored. Raises DataError where a class has fewer units than there are folds.
+    """
+    units, counts = unit_of(manifest, near_duplicate_groups), class_counts(manifest)
+    total = len(set(units.tolist()))
+    if not 2 <= folds <= total:
+        raise UsageError(f"{folds} folds of {total} {_unit_word(manifest)} cannot be made; ask for 2 to {total} folds")
+    names = [name for classes in manifest.heads.values() for name in classes]
+    for column, name in enumerate(names, 1):
+        having = len(set(units[counts[:, column] > 0].tolist()))
+        if having < folds:
+            raise DataError(
+                f"class {name!r} has clips in {having} {_unit_word(manifest)}, fewer than the {folds} folds; "
+                f"ask for fewer folds, add clips, or leave the class out"
+            )
+    rarity = np.where(counts > 0, counts.sum(axis=0, dtype=np.int64), len(counts) + 1)
+    rarity[:, 0] = len(counts)  # samples without any class form a stratum of their own
+    splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
+    return [(train, test) for train, test in splitter.split(counts, rarity.argmin(axis=1), units)]
+
+
+def leaks(manifest: Manifest, near_duplicate_groups: Groups | None = None) -> list[list[int]]:
+    """The units with samples on more than one side, each as its sample indices."""
+    units = unit_of(manifest, near_duplicate_groups)
+    order = np.argsort(units, kind="stable")
+    parts = np.split(order, np.flatnonzero(np.diff(units[order])) + 1)
+    sides = [{manifest.samples[i].split for i in part} - {None} for part in parts]
+    return [part.tolist() for part, on in zip(parts, sides, strict=True) if len(on) > 1]
+
+
+def _unit_word(manifest: Manifest) -> str:
+    return f"groups ({manifest.grouped_by})" if manifest.grouped_by else "separate videos"
+
+
+def _with_splits(manifest: Manifest, sides: Sequence[str | None]) -> Manifest:
+    return replace(manifest, samples=tuple(replace(s, split=k) for s, k in zip(manifest.samples, sides, strict=True)))
+
+
+def _refuse_empty(placed: np.ndarray, wanted: Sequence[str], units: np.ndarray, manifest: Manifest) -> None:
+    lacking = [side for index, side in enumerate(wanted) if not (placed == index).any()]
+    if lacking:
+        raise DataError(
+            f"{manifest.source} has {len(set(units.tolist()))} {_unit_word(manifest)} to place, too few for "
+            f"{', '.join(wanted)}: {' and '.join(lacking)} would be empty; add other sources, or declare splits"
+        )
+
+
+def _place(counts: np.ndarray, units: np.ndarray, shares: np.ndarray, *, seed: int) -> np.ndarray:
+    """int (samples,): the side of each sample, so that sides come near their share of every class.
+
+    Greedy, units with much of a class first, best of several seeded orders. The cost of a placement is the sum over
+    sides and classes of the squared deviation from the wanted share, in units of the class and of the share.
+    """
+    _, units = np.unique(units, return_inverse=True)
+    table = np.zeros((units.max() + 1, counts.shape[1]))
+    np.add.at(table, units, counts)
+    table = table[:, table.sum(axis=0) > 0] / np.maximum(1, counts.sum(axis=0))[counts.sum(axis=0) > 0]
+    rng = np.random.default_rng(seed)
+    best, best_cost = np.zeros(len(table), dtype=np.int64), np.inf
+    for _ in range(max(1, min(32, 20_000 // len(table)))):
+        shuffled = rng.permutation(len(table))
+        order = shuffled[np.argsort(-table[shuffled].max(axis=1) * rng.uniform(0.5, 1.0, len(table)), kind="stable")]
+        excess = -np.repeat(shares[:, None], table.shape[1], axis=1)
+        side_of = np.empty(len(table), dtype=np.int64)
+        for unit in order:
+            row = table[unit]
+            side_of[unit] = side = np.argmin(((2 * excess + row) @ row) / shares)
+            excess[side] += row
+        filled = excess + shares[:, None] > 1e-9
+        cost = (excess**2 / shares[:, None]).sum() + (~filled).sum()  # every class on every side where it can be,
+        cost += 10 * (~filled[0]).sum() + 1e6 * (~filled[:, 0]).sum()  # in training above all; no side empty
+        if cost < best_cost:
+            best, best_cost = side_of, cost
+    return best[units]
