@@ -1,0 +1,254 @@
+"""One training run: its parts, where it stands, and how it goes on."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from itertools import islice
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator, skip_first_batches
+from accelerate.utils import broadcast_object_list
+from torch import nn
+from torch.utils.data import DataLoader
+
+from ..errors import UsageError
+from .device import seed_device
+from .ema import MovingAverage
+from .gradients import Gradients, Step, Whole
+from .log import Log
+from .optimizer import gradient_norm, make_optimizer
+from .recipe import Recipe
+from .schedule import warmup_cosine
+from .state import Parts, Position, load_state, save_state
+from .tally import Tally
+
+Batches = Callable[[int], Iterable[Any]]
+Validate = Callable[[nn.Module], Mapping[str, float]]
+Row = Mapping[str, float]
+STATE = "state.safetensors"
+_FLUSH_STEPS = 16  # a GPU is waited for, and divergence noticed, every so many steps
+
+
+@dataclass(frozen=True)
+class Told:
+    """Who hears of the run: (batches done, all batches), the row of each epoch, sentences for people."""
+
+    progress: Callable[[int, int], None] | None = None
+    on_epoch: Callable[[Row], None] | None = None
+    say: Callable[[str], None] | None = None
+
+    def sentence(self, sentence: str) -> None:
+        if self.say:
+            self.say(sentence)
+
+
+class TrainingRun:
+    """What `fit` drives: `begin`, then `epoch` until `at.done`, then `finish`. See `fit` for the arguments."""
+
+    def __init__(
+        self,
+        accelerator: Accelerator,
+        model: nn.Module,
+        step: Step,
+        recipe: Recipe,
+        *,
+        out: Path | None,
+        validate: Validate | None,
+        save_every_s: float,
+        told: Told,
+    ) -> None:
+        self._accelerator, self._model, self._recipe = accelerator, model.to(accelerator.device), recipe
+        self._out, self._validate, self._told = out, validate, told
+        self._trainable = [p for p in model.parameters() if p.requires_grad]
+        optimizer = make_optimizer(model, recipe)
+        self._whole = accelerator.prepare(Whole(model, step))  # from here on all processes have the same weights
+        average = MovingAverage(model, decay=recipe.ema_decay) if recipe.ema_decay else None
+        self._parts = Parts(model, optimizer, average, {})
+        self._save_every_s, self._save_cost_s, self._saved_s = save_every_s, 0.0, time.monotonic()
+        self.at = Position()
+
+    def begin(self, batches: Batches, batches_per_epoch: int | None) -> None:
+        """Goes to where an earlier process left off, or to the start."""
+        self._batches_per_epoch = batches_per_epoch or _count(batches(0))
+        processes = self._accelerator.num_processes
+        self._plan = {**self._recipe.to_dict(), "batches_per_epoch": self._batches_per_epoch, "processes": processes}
+        if self._out and (state := self._out / STATE).exists():
+            self.at = load_state(state, self._parts, self._plan)
+            if not self.at.done:
+                self._told.sentence(f"Going on after {self.at.epoch} epochs and {self.at.batch} batches.")
+        self._gradients = Gradients(self._accelerator, self._whole, micro=self.at.micro)
+        self._rehearsed = processes == 1
+        self._tally = Tally(self._accelerator, self.at)
+
+    def epoch(self, batches: Batches, log: Log) -> None:
+        """Trains one epoch, or what is left of it; then validates, writes its row and saves the state."""
+        self._mark_s = time.perf_counter()
+        self._model.train()
+        pulled = self._pulled(batches)
+        flush_steps = 1 if self._accelerator.device.type == "cpu" else _FLUSH_STEPS
+        while window := list(islice(pulled, self._recipe.accumulate)):
+            self._learn(window)
+            if self.at.step % flush_steps == 0:
+                log.step("step", self._tally.flush(), self.at.step)
+                if self._save_is_due(self._save_every_s):
+                    self._save()
+            if self._told.progress:
+                done = self.at.epoch * self._batches_per_epoch + self.at.batch
+                self._told.progress(done, self._recipe.epochs * self._batches_per_epoch)
+        self._tally.flush()
+        row = self._close_epoch()
+        if self.at.done or self._save_is_due(min(self._save_every_s, 20 * self._save_cost_s)):
+            self._save()
+        log.epoch(row)
+        if self._told.on_epoch:
+            self._told.on_epoch(row)
+
+    def finish(self) -> None:
+        """Gives the model the weights that the run is to end with."""
+        if self._parts.best:
+            self._model.load_state_dict(self._parts.best)
+        elif self._parts.average:
+            self._parts.average.copy_to_module()
+        self._model.eval()
+        self._accelerator.wait_for_everyone()
+
+    def _pulled(self, batches: Batches) -> Iterator[Any]:
+        """The epoch's batches that are still to come, each drawn under its own seed; measures the wait for them."""
+        self._seed("epoch")
+        loader, skipped = batches(self.at.epoch), self.at.batch
+        if skipped and isinstance(loader, DataLoader) and isinstance(loader.batch_sampler, list):
+            source = iter(skip_first_batches(loader, skipped))
+        else:
+            source = iter(loader)
+            for number in range(skipped):
+                self._seed("batch", number)
+                next(source, None)
+        number = skipped
+        while True:
+            began = time.perf_counter()
+            self._seed("batch", number)
+            try:
+                batch = next(source)
+            except StopIteration:
+                break
+            self.at.waited += time.perf_counter() - began
+            number += 1
+            yield batch
+        if number == 0:
+            raise UsageError(f"epoch {self.at.epoch + 1} has no batches; check that the training data is not empty")
+
+    def _learn(self, window: list[Any]) -> None:
+        """One optimizer step on the window's batches."""
+        at, rate = self.at, self._rate()
+
+        def seed() -> None:
+            self._seed("step", at.batch, self._accelerator.process_index)
+
+        if not self._rehearsed:
+            self._gradients.rehearse(window, seed=seed, say=self._told.sentence)
+            self._rehearsed = True
+        samples, figures = self._gradients.fill(window, seed=seed, say=self._told.sentence)
+        at.micro = self._gradients.micro
+        figures["grad_norm"] = gradient_norm(self._trainable, self._recipe.clip_norm)
+        for group in self._parts.optimizer.param_groups:
+            group["lr"] = rate
+        self._parts.optimizer.step()
+        self._parts.optimizer.zero_grad(set_to_none=True)
+        if self._parts.average:
+            self._parts.average.update(at.step)
+        self._tally.add(samples, figures, step=at.step, lr=rate)
+        at.batch += len(window)
+        at.step += 1
+
+    def _rate(self) -> float:
+        """By place, not by steps taken: an epoch that comes out shorter does not shift the ones after it."""
+        recipe, each = self._recipe, -(-self._batches_per_epoch // self._recipe.accumulate)
+        place = self.at.epoch * each + self.at.batch // recipe.accumulate
+        return recipe.lr * warmup_cosine(
+            place,
+            recipe.epochs * each,
+            warmup_fraction=recipe.warmup_fraction,
+            final_fraction=recipe.final_lr_fraction,
+        )
+
+    def _close_epoch(self) -> dict[str, float]:
+        """Validates, picks the best, moves on to the next epoch; returns the row."""
+        at, recipe = self.at, self._recipe
+        self._take_time()
+        waited = at.waited / at.seconds
+        row: dict[str, float] = {"epoch": at.epoch + 1, "step": at.step, **self._tally.means()}
+        row["lr"] = self._parts.optimizer.param_groups[0]["lr"]
+        figures = self._validated()
+        self._take_time()
+        if recipe.monitor is not None:
+            self._compare(row | figures, recipe.monitor)
+        row |= {name: value for name, value in figures.items() if isfinite(value)}
+        row |= {"seconds": at.seconds, "data_wait": waited}
+        at.history.append(row)
+        at.epoch, at.batch, at.seconds, at.waited = at.epoch + 1, 0, 0.0, 0.0
+        at.done = at.epoch == recipe.epochs or (recipe.patience is not None and at.stale >= recipe.patience)
+        return row
+
+    def _validated(self) -> dict[str, float]:
+        """The figures of `validate`; those of the main process count."""
+        if self._validate is None:
+            return {}
+        if self._accelerator.num_processes > 1:
+            for buffer in self._model.buffers():
+                torch.distributed.broadcast(buffer, src=0)
+        self._model.eval()
+        self._seed("validate")
+        with self._averaged(), torch.no_grad(), self._accelerator.autocast():
+            figures = {f"val_{name}": float(value) for name, value in self._validate(self._model).items()}
+        if self._accelerator.num_processes > 1:
+            figures = broadcast_object_list([figures])[0]
+        return figures
+
+    def _compare(self, row: Row, monitor: str) -> None:
+        at = self.at
+        if monitor not in row:
+            raise UsageError(f"monitor is {monitor!r}, but an epoch's figures are {', '.join(row)}; choose one of them")
+        at.stale += 1
+        if self._recipe.better(row[monitor], at.best):
+            at.best, at.best_epoch, at.stale = row[monitor], at.epoch + 1, 0
+            with self._averaged():
+                self._parts.best.update({n: t.to("cpu", copy=True) for n, t in self._model.state_dict().items()})
+
+    def _averaged(self) -> AbstractContextManager[None]:
+        return self._parts.average.swapped() if self._parts.average else nullcontext()
+
+    def _seed(self, *place: int | str) -> None:
+        """Seeds from the recipe and the place in the run alone, so that no random state need be saved."""
+        text = repr((self._recipe.seed, self.at.epoch, *place))
+        digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
+        seed_device(int.from_bytes(digest, "little") >> 1, self._accelerator.device)
+
+    def _take_time(self) -> None:
+        now = time.perf_counter()
+        self.at.seconds += now - self._mark_s
+        self._mark_s = now
+
+    def _save_is_due(self, after_s: float) -> bool:
+        return time.monotonic() - self._saved_s >= after_s
+
+    def _save(self) -> None:
+        if self._out and self._accelerator.is_main_process:
+            self._take_time()
+            began = time.monotonic()
+            save_state(self._out / STATE, self.at, self._parts, self._plan)
+            self._saved_s = time.monotonic()
+            self._save_cost_s = self._saved_s - began
+
+
+def _count(batches: Iterable[Any]) -> int:
+    """How many there are. Raises ValueError where that cannot be known."""
+    if not isinstance(batches, Sized):
+        raise ValueError("batches(epoch) has no length; pass batches_per_epoch")
+    if not len(batches):
+        raise UsageError("there are no batches to train on; check that the training data is not empty")
+    return len(batches)

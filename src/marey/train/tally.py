@@ -1,0 +1,66 @@
+"""Averages of what the steps report."""
+
+from collections.abc import Mapping
+from math import isfinite
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from ..errors import MareyError
+from .state import Position
+
+
+class Tally:
+    """Adds up figures into a Position. They stay on the device until `flush`, so that a GPU need not be waited for."""
+
+    def __init__(self, accelerator: Accelerator, at: Position) -> None:
+        self._accelerator, self._at = accelerator, at
+        self._waiting: list[tuple[int, int, float, dict[str, Tensor | float]]] = []
+
+    def add(self, samples: int, figures: dict[str, Tensor | float], *, step: int, lr: float) -> None:
+        self._waiting.append((samples, step, lr, figures))
+
+    def flush(self) -> Mapping[str, float]:
+        """Brings the sums up to date, over all processes; returns the figures of the last step.
+
+        Raises MareyError for a loss or gradient that is not finite, naming its step.
+        """
+        last: dict[str, float] = {}
+        if not self._waiting:
+            return last
+        names = list(self._waiting[0][3])
+        figures = torch.stack([self._row(names, f) for _, _, _, f in self._waiting])
+        weights = torch.tensor([[float(n)] for n, *_ in self._waiting], device=self._accelerator.device)
+        if self._accelerator.num_processes > 1:
+            figures, weights = self._accelerator.reduce((figures * weights, weights), "sum")
+            figures = figures / weights
+        for (_, step, lr, _), row, (weight,) in zip(self._waiting, figures.tolist(), weights.tolist(), strict=True):
+            last = dict(zip(names, row, strict=True))
+            _refuse_divergence(last, step, lr)
+            self._at.samples += weight
+            for name, value in last.items():
+                self._at.sums[name] = self._at.sums.get(name, 0.0) + value * weight
+        self._waiting.clear()
+        return last
+
+    def means(self) -> dict[str, float]:
+        """Of the epoch so far; the sums start again."""
+        means = {name: total / self._at.samples for name, total in self._at.sums.items()}
+        self._at.sums, self._at.samples = {}, 0.0
+        return means
+
+    def _row(self, names: list[str], figures: dict[str, Tensor | float]) -> Tensor:
+        if list(figures) != names:
+            raise ValueError(f"a step reported {list(figures)}, an earlier one {names}; each must report the same")
+        device = self._accelerator.device
+        return torch.stack([torch.as_tensor(figures[n], dtype=torch.float32, device=device).reshape(()) for n in names])
+
+
+def _refuse_divergence(figures: Mapping[str, float], step: int, lr: float) -> None:
+    for name, what in (("loss", "the loss"), ("grad_norm", "the gradient")):
+        if not isfinite(figures[name]):
+            raise MareyError(
+                f"{what} became {figures[name]} at step {step} (learning rate {lr:.3g}), so training cannot go on: "
+                f"start again with a lower learning rate (--lr {lr / 10:.2g})"
+            )

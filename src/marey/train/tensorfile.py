@@ -1,0 +1,124 @@
+"""Tensors and one JSON header in a safetensors file: written atomically, read strictly, never unpickled."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ..errors import CheckpointError
+
+HEADER_KEY = "marey"  # the one metadata entry that we write
+_SIGNATURES = (  # first bytes -> what such a file is
+    (b"PK\x03\x04", "a torch.save archive (pickle inside a zip)"),
+    (b"\x80", "a Python pickle (old torch.save or Caffe2)"),
+    (b"\x89HDF", "an HDF5 file (Keras)"),
+    (b"GGUF", "a GGUF file"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"{", "a JSON file"),
+)
+
+
+def write_tensors(path: str | os.PathLike[str], tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+    """Writes under a temporary name in the same folder, then renames: the file is the old one or the new one, whole.
+
+    Tensors that share memory (tied weights) are written out in full. Raises CheckpointError where the disk refuses,
+    ValueError for a header that is not plain JSON (NaN included).
+    """
+    path = Path(path)
+    metadata = {HEADER_KEY: json.dumps(header, allow_nan=False)}
+    hidden = path.with_name(f".{path.name}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(_plain(tensors), hidden, metadata=metadata)
+        _sync(hidden)
+        hidden.replace(path)
+        _sync(path.parent)
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CheckpointError(f"{path}: cannot be written ({reason}); free space or choose another folder") from error
+    finally:
+        if hidden.is_file():
+            hidden.unlink()
+
+
+def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """(header, tensors on the CPU). Raises CheckpointError, one sentence for each way to be no such file."""
+    path = Path(path)
+    refuse_other_files(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    except SafetensorError as error:
+        size = path.stat().st_size
+        raise CheckpointError(
+            f"{path}: is truncated or damaged ({size:,} bytes, {error}); copy or download it again"
+        ) from error
+    if HEADER_KEY not in metadata:
+        raise CheckpointError(
+            f"{path}: holds {len(tensors)} tensors but no Marey header, so what model they belong to is unknown; "
+            "convert it with `marey weights convert`"
+        )
+    try:
+        header = json.loads(metadata[HEADER_KEY])
+    except json.JSONDecodeError as error:
+        raise CheckpointError(f"{path}: its header is damaged ({error}); copy or download the file again") from error
+    if not isinstance(header, dict):
+        raise CheckpointError(f"{path}: its header is a {type(header).__name__}, not an object; save the model again")
+    return header, tensors
+
+
+def refuse_other_files(path: Path) -> None:
+    """Raises CheckpointError for what is missing, empty or of another kind, and names what it looks like."""
+    if path.is_dir():
+        raise CheckpointError(f"{path}: is a folder; give the .safetensors file inside it")
+    if not path.exists():
+        raise CheckpointError(f"{path}: no such file; check the path")
+    try:
+        with path.open("rb") as file:
+            start = file.read(9)
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+    if not start:
+        raise CheckpointError(f"{path}: is empty; copy or download it again")
+    if start[8:] == b"{" and int.from_bytes(start[:8], "little") <= 100_000_000:  # the format's own header limit
+        return
+    kind = next((kind for magic, kind in _SIGNATURES if start.startswith(magic)), None)
+    if kind and ("torch" in kind or "pickle" in kind):
+        raise CheckpointError(f"{path}: is {kind}, which is never loaded here; convert it with `marey weights convert`")
+    raise CheckpointError(f"{path}: is {kind or 'of an unknown kind'}, not a safetensors file; give one that is")
+
+
+def file_hash(path: str | os.PathLike[str]) -> str:
+    """First 12 hexadecimal digits of the file's SHA-256: its name in protocol stamps and cache keys."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+
+
+def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """On the CPU, contiguous, no two sharing memory: what safetensors accepts."""
+    plain, seen = {}, set()
+    for name, tensor in tensors.items():
+        tensor = tensor.detach().cpu().contiguous()
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() in seen or storage.nbytes() != tensor.nbytes:
+            tensor = tensor.clone(memory_format=torch.contiguous_format)
+        seen.add(storage.data_ptr())
+        plain[name] = tensor
+    return plain
+
+
+def _sync(path: Path) -> None:
+    """Waits until the disk has it, so that a power cut after the rename finds the content."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
