@@ -4,7 +4,10 @@ from .checkpoint import code_version, load_checkpoint, load_into, save_checkpoin
 from .device import free_bytes, measure_memory, pick_device, process_place
 from .log import advice, read_history
 from .loop import Fitted, fit
+from .loss import binary_cross_entropy, class_weights, one_hot, smooth, soft_cross_entropy
+from .mix import mix_clips
 from .recipe import Recipe
+from .sampling import balanced_order, shard, shuffled_order
 from .schedule import warmup_cosine
 from .tensorfile import file_hash, read_tensors, write_tensors
 
@@ -12,6 +15,9 @@ __all__ = [
     "Fitted",
     "Recipe",
     "advice",
+    "balanced_order",
+    "binary_cross_entropy",
+    "class_weights",
     "code_version",
     "file_hash",
     "fit",
@@ -19,11 +25,17 @@ __all__ = [
     "load_checkpoint",
     "load_into",
     "measure_memory",
+    "mix_clips",
+    "one_hot",
     "pick_device",
     "process_place",
     "read_history",
     "read_tensors",
     "save_checkpoint",
+    "shard",
+    "shuffled_order",
+    "smooth",
+    "soft_cross_entropy",
     "warmup_cosine",
     "write_tensors",
 ]

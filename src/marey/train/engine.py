@@ -22,12 +22,10 @@ def engine(device: str, precision: Precision) -> Iterator[Accelerator]:
     """
     _, processes = process_place()
     chosen = pick_device(device)
-    if processes > 1 and device not in ("auto", "cuda", "cpu"):
-        raise UsageError(
-            f"device is {device!r} under torchrun, which gives each process its own; say cuda, cpu or auto"
-        )
-    if precision == "bf16" and chosen.type == "mps":
-        raise UsageError("bf16 does not work on MPS; use precision fp32 there")
+    if processes > 1 and chosen.type == "cuda" and chosen != pick_device("cuda"):
+        raise UsageError(f"device is {device!r} under torchrun, which gives each process its own GPU; say cuda or auto")
+    if precision == "bf16" and not _has_bf16(chosen):
+        raise UsageError(f"{chosen} does not compute in bf16; use precision fp32 there")
     _forget()
     with ExitStack() as stack:
         stack.callback(_forget)
@@ -40,6 +38,12 @@ def engine(device: str, precision: Precision) -> Iterator[Accelerator]:
         yield Accelerator(
             cpu=chosen.type == "cpu", mixed_precision="bf16" if precision == "bf16" else "no", kwargs_handlers=[handler]
         )
+
+
+def _has_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu"
 
 
 def _forget() -> None:

@@ -20,10 +20,13 @@ class Log:
         self._board = None
         rows = list(history)
         if self._path:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            hidden = self._path.with_name(f".{self._path.name}.tmp")
-            hidden.write_text("".join(map(_line, rows)))
-            hidden.replace(self._path)
+            try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                hidden = self._path.with_name(f".{self._path.name}.tmp")
+                hidden.write_text("".join(map(_line, rows)))
+                hidden.replace(self._path)
+            except OSError as error:
+                raise UsageError(f"{out}: cannot be written to ({error.strerror}); choose another folder") from error
         if tensorboard:
             if out is None:
                 raise UsageError("TensorBoard needs a run folder to write to; give one")

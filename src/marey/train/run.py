@@ -111,7 +111,7 @@ class TrainingRun:
     def finish(self) -> None:
         """Gives the model the weights that the run is to end with."""
         if self._parts.best:
-            self._model.load_state_dict(self._parts.best)
+            self._model.load_state_dict(self._parts.best, strict=False)  # it holds all but what is frozen
         elif self._parts.average:
             self._parts.average.copy_to_module()
         self._model.eval()
@@ -216,8 +216,10 @@ class TrainingRun:
         at.stale += 1
         if self._recipe.better(row[monitor], at.best):
             at.best, at.best_epoch, at.stale = row[monitor], at.epoch + 1, 0
+            frozen = {name for name, p in self._model.named_parameters() if not p.requires_grad}
             with self._averaged():
-                self._parts.best.update({n: t.to("cpu", copy=True) for n, t in self._model.state_dict().items()})
+                learnt = {n: t.to("cpu", copy=True) for n, t in self._model.state_dict().items() if n not in frozen}
+            self._parts.best.update(learnt)
 
     def _averaged(self) -> AbstractContextManager[None]:
         return self._parts.average.swapped() if self._parts.average else nullcontext()

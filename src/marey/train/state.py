@@ -48,7 +48,7 @@ class Position:
 
 @dataclass(frozen=True)
 class Parts:
-    """The tensors of a run. `best` is the model at its best epoch, filled when there is one."""
+    """The tensors of a run. `best` is the model's state at its best epoch, but for frozen parameters; empty before."""
 
     model: nn.Module
     optimizer: Optimizer

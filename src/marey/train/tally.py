@@ -45,8 +45,8 @@ class Tally:
         return last
 
     def means(self) -> dict[str, float]:
-        """Of the epoch so far; the sums start again."""
-        means = {name: total / self._at.samples for name, total in self._at.sums.items()}
+        """The finite ones of the epoch; the sums start again."""
+        means = {name: total / self._at.samples for name, total in self._at.sums.items() if isfinite(total)}
         self._at.sums, self._at.samples = {}, 0.0
         return means
 
