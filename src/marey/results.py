@@ -111,7 +111,7 @@ class ClipScore:
 class Evaluation:
     """The scores of one model on one set of clips, with the protocol that makes them reproducible.
 
-    metrics     name -> Estimate: top1, top5, mean_per_class, balanced_accuracy, map, roc_auc, calibration_error
+    metrics     name -> Estimate: top1, top5, mean_per_class (balanced accuracy), map, roc_auc, calibration_error
     confusion   clips with truth in the row and prediction in the column; empty for multi-label data
     curves      label -> {"fpr", "tpr", "precision", "recall"}: points of the ROC and precision-recall curves
     breakdowns  name of the breakdown -> part -> metric -> Estimate ("class group" -> "reversed" -> "top1")
@@ -163,6 +163,7 @@ class Report:
     thumbnails  clip path -> JPEG bytes, for the worst clips
     run         arguments, data and versions, as in run.json
     notes       sentences that the reader must not miss (a leak, a class too small, clips left out)
+    baseline_efficiency  name of a baseline -> the same keys as efficiency, as far as they were measured
     """
 
     title: str
@@ -173,3 +174,4 @@ class Report:
     thumbnails: Mapping[str, bytes]
     run: Mapping[str, Any]
     notes: tuple[str, ...] = ()
+    baseline_efficiency: Mapping[str, Mapping[str, float]] = field(default_factory=dict)

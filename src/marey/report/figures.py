@@ -1,0 +1,246 @@
+"""The figures of a report. Each takes results and returns a matplotlib Figure; `canvas` saves it."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from ..metrics import reliability
+from ..results import Estimate, Evaluation, Timeline
+from .canvas import INK, MUTED, PAPER, RULE, SERIES, new_figure, style
+
+HALF_IN, FULL_IN = 4.7, 9.8  # widths of a half and a whole text column
+MOST_LABELS = 50  # class names beside a matrix or under bars; beyond that every n-th is named
+MOST_CURVES = 8  # single curves drawn with their names
+
+
+def learning_curves(history: Sequence[Mapping[str, float]]) -> Figure:
+    """Loss (left) and accuracy (right) by epoch; a row without a figure leaves a gap."""
+    with style():
+        figure, left = new_figure(FULL_IN, 2.9)
+        figure.delaxes(left)
+        loss, accuracy = figure.subplots(1, 2)
+        epochs = [row.get("epoch", i) for i, row in enumerate(history)]
+        panels = (
+            (loss, "loss", "training", SERIES[1]),
+            (loss, "val_loss", "validation", SERIES[0]),
+            (accuracy, "train_top1", "training", SERIES[1]),
+            (accuracy, "val_top1", "validation", SERIES[0]),
+        )
+        for axes, key, name, colour in panels:
+            values = np.array([row.get(key, np.nan) for row in history], np.float64)
+            if np.isfinite(values).any():
+                axes.plot(epochs, values, color=colour, marker="o" if len(epochs) < 40 else "", ms=3)
+                last = int(np.flatnonzero(np.isfinite(values))[-1])
+                _name_at_end(axes, epochs[last], values[last], name, colour)
+        best = np.array([row.get("val_top1", np.nan) for row in history], np.float64)
+        if np.isfinite(best).any():
+            accuracy.axvline(epochs[int(np.nanargmax(best))], color=RULE, lw=1, zorder=0)
+        accuracy.set_ylim(0, 1)
+        accuracy.yaxis.set_major_formatter(PercentFormatter(1))
+        for axes, title in ((loss, "Loss"), (accuracy, "Top-1 accuracy")):
+            axes.set_title(title, loc="left")
+            axes.set_xlabel("epoch")
+            axes.grid(axis="y")
+            axes.margins(x=0.02)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        return figure
+
+
+def _name_at_end(axes, x: float, y: float, name: str, colour: str) -> None:
+    """A curve's name right of its last point, in its colour: no legend to look up."""
+    axes.annotate(
+        name,
+        (x, y),
+        xytext=(5, 0),
+        textcoords="offset points",
+        color=colour,
+        va="center",
+        fontsize=8.5,
+        annotation_clip=False,
+    )
+
+
+def confusion_figure(evaluation: Evaluation) -> Figure:
+    """Row-normalised confusion matrix, truth in the rows; counts are written in up to 14 classes."""
+    matrix = np.array(evaluation.confusion, np.float64)
+    classes, totals = len(matrix), matrix.sum(1, keepdims=True)
+    shares = np.divide(matrix, totals, out=np.zeros_like(matrix), where=totals > 0)
+    longest = max(len(label) for label in evaluation.labels)
+    side = float(np.clip(0.26 * classes, 2.2, 7.2))
+    margin = min(0.085 * min(longest, 28) + 0.4, 2.6)
+    with style():
+        figure, axes = new_figure(min(side + margin, FULL_IN), side + margin)
+        picture = np.zeros((classes, classes, 4))  # the accent colour, as opaque as the share: works on any paper
+        picture[..., :3], picture[..., 3] = to_rgb(SERIES[0]), np.sqrt(shares)
+        axes.imshow(picture, interpolation="nearest" if classes <= 120 else "antialiased")
+        step = -(-classes // MOST_LABELS)
+        places = np.arange(0, classes, step)
+        names = [shorten(evaluation.labels[i]) for i in places]
+        axes.set_xticks(places, names, rotation=90)
+        axes.set_yticks(places, names)
+        axes.tick_params(length=0 if step == 1 else 2, labelsize=8 if len(places) > 30 else 9)
+        axes.set_xlabel("said")
+        axes.set_ylabel("true")
+        if classes <= 14:
+            for row, column in np.argwhere(matrix > 0):
+                dark = shares[row, column] > 0.35
+                axes.text(
+                    column, row, f"{matrix[row, column]:.0f}", ha="center", va="center", color=PAPER if dark else INK
+                )
+        for spine in axes.spines.values():
+            spine.set_visible(True)
+            spine.set_color(RULE)
+        return figure
+
+
+def shorten(text: str, *, most: int = 28) -> str:
+    """The text, or its beginning with an ellipsis."""
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def per_class_figure(models: Mapping[str, Evaluation]) -> Figure:
+    """One figure a class, the first model's best class on top: recall, or average precision for multi-label data.
+
+    The first model has bars, the others dots, so that one sees where each class gains or loses.
+    """
+    first = next(iter(models.values()))
+    figure_of = "average_precision" if first.multi_label else "recall"
+    values = {
+        name: {c.label: getattr(c, figure_of) for c in evaluation.per_class} for name, evaluation in models.items()
+    }
+    own = next(iter(values.values()))
+    labels = sorted((label for label, v in own.items() if v is not None), key=lambda label: (-own[label], label))
+    places = np.arange(len(labels))
+    with style():
+        many = len(labels) > MOST_LABELS
+        figure, axes = new_figure(FULL_IN, 7.0 if many else max(1.4, 0.24 * len(labels) + 0.7))
+        for i, (name, of_class) in enumerate(values.items()):
+            points = np.array([np.nan if of_class.get(k) is None else of_class[k] for k in labels], np.float64)
+            if i == 0:
+                axes.barh(places, points, height=0.72, color=SERIES[0], alpha=0.75, lw=0, label=name)
+            else:
+                colour = SERIES[i % len(SERIES)]
+                axes.plot(points, places, ls="", marker="o", ms=2.5 if many else 5, color=colour, label=name)
+        step = -(-len(labels) // MOST_LABELS)
+        axes.set_yticks(places[::step], [shorten(label) for label in labels[::step]])
+        axes.tick_params(axis="y", length=0, labelsize=8.5)
+        axes.set_ylim(len(labels) - 0.4, -0.6)
+        axes.set_xlim(0, 1)
+        axes.xaxis.set_major_formatter(PercentFormatter(1))
+        axes.set_xlabel(figure_of.replace("_", " "))
+        axes.grid(axis="x")
+        axes.set_axisbelow(True)
+        if len(models) > 1:
+            figure.legend(loc="outside upper right", ncols=min(4, len(models)))
+        return figure
+
+
+def curves_figure(evaluation: Evaluation) -> Figure:
+    """ROC curves (left) and precision-recall curves (right).
+
+    Few classes are drawn one by one; of many, the middle half of the classes is a band around their median.
+    """
+    areas = {c.label: (c.roc_auc, c.average_precision) for c in evaluation.per_class}
+    kinds = (("fpr", "tpr", "false positive rate", "true positive rate", "ROC"),)
+    kinds += (("recall", "precision", "recall", "precision", "Precision and recall"),)
+    with style():
+        figure, spare = new_figure(FULL_IN, 4.1)
+        figure.delaxes(spare)
+        for side, (axes, (x, y, x_name, y_name, title)) in enumerate(zip(figure.subplots(1, 2), kinds, strict=True)):
+            curves = evaluation.curves
+            if len(curves) <= MOST_CURVES:
+                for i, (label, points) in enumerate(curves.items()):
+                    area = areas[label][side]
+                    named = f"{shorten(label)}  {100 * area:.1f}" if area is not None else shorten(label)
+                    colour = SERIES[i % len(SERIES)]
+                    axes.plot(points[x], points[y], color=colour, label=named, ls="-" if i < len(SERIES) else "--")
+            else:
+                grid = np.linspace(0, 1, 101)
+                all_curves = np.array([np.interp(grid, points[x], points[y]) for points in curves.values()])
+                low, middle, high = np.quantile(all_curves, (0.25, 0.5, 0.75), axis=0)
+                axes.fill_between(grid, low, high, color=SERIES[0], alpha=0.2, lw=0, label="middle half of the classes")
+                axes.plot(grid, middle, color=SERIES[0], label=f"median of {len(curves)} classes")
+            if side == 0:
+                axes.plot((0, 1), (0, 1), color=RULE, lw=1, zorder=0)
+            axes.set(xlabel=x_name, ylabel=y_name, xlim=(-0.01, 1.01), ylim=(-0.01, 1.02), aspect="equal")
+            axes.set_title(title, loc="left")
+            axes.legend(loc="lower right" if side == 0 else "lower left")
+        return figure
+
+
+def reliability_figure(evaluation: Evaluation) -> Figure:
+    """Confidence against accuracy in bins, with how many decisions each bin holds; on the diagonal they agree."""
+    scores = np.array([clip.scores for clip in evaluation.clips])
+    if evaluation.multi_label:
+        confidence = scores.ravel()
+        right = np.array([[label in clip.truth for label in evaluation.labels] for clip in evaluation.clips]).ravel()
+    else:
+        confidence, right = scores.max(1), np.array([clip.right for clip in evaluation.clips])
+    bins = reliability(confidence, right)
+    with style():
+        figure, axes = new_figure(HALF_IN, 4.1)
+        axes.plot((0, 1), (0, 1), color=RULE, lw=1, zorder=0)
+        axes.plot(bins.confidence, bins.accuracy, color=SERIES[0], lw=0.8, alpha=0.6)
+        axes.scatter(bins.confidence, bins.accuracy, s=8 + 160 * bins.clips / bins.clips.max(), color=SERIES[0], lw=0)
+        said = "score" if evaluation.multi_label else "confidence"
+        axes.set(xlabel=said, ylabel="how often it is right", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+        axes.set_title("Reliability (dot area: clips)", loc="left")
+        axes.xaxis.set_major_formatter(PercentFormatter(1))
+        axes.yaxis.set_major_formatter(PercentFormatter(1))
+        return figure
+
+
+def intervals_figure(rows: Mapping[str, Mapping[str, Estimate]], *, reference: float | None = None) -> Figure:
+    """Dots with 95 % intervals: parts down the side, one colour a model. `reference` draws a line (chance, say)."""
+    models = list(dict.fromkeys(name for of_model in rows.values() for name in of_model))
+    spread = np.linspace(-0.22, 0.22, len(models)) if len(models) > 1 else np.zeros(1)
+    with style():
+        figure, axes = new_figure(FULL_IN, 0.75 + len(rows) * max(0.3, 0.17 * len(models)))
+        for model, colour, shift in zip(models, _colours(len(models)), spread, strict=True):
+            places = [i + shift for i, of_model in enumerate(rows.values()) if model in of_model]
+            found = [of_model[model] for of_model in rows.values() if model in of_model]
+            axes.hlines(places, [e.low for e in found], [e.high for e in found], color=colour, lw=2.2, alpha=0.55)
+            axes.plot([e.value for e in found], places, ls="", marker="o", ms=6, color=colour, label=model)
+        if reference is not None:
+            axes.axvline(reference, color=MUTED, lw=0.9, ls=(0, (3, 3)), zorder=0)
+        axes.set_yticks(range(len(rows)), [shorten(part) for part in rows])
+        axes.tick_params(axis="y", length=0)
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.set_xlim(0, 1)
+        axes.xaxis.set_major_formatter(PercentFormatter(1))
+        axes.grid(axis="x")
+        axes.set_axisbelow(True)
+        if len(models) > 1:
+            figure.legend(loc="outside upper right", ncols=min(4, len(models)))
+        return figure
+
+
+def _colours(count: int) -> list[str]:
+    return [SERIES[i % len(SERIES)] for i in range(count)]
+
+
+def timeline_figure(timeline: Timeline) -> Figure:
+    """The events of a video in time, one row a class, as dark as their score."""
+    labels = list(dict.fromkeys(event.label for event in timeline.events)) or ["no events"]
+    with style():
+        figure, axes = new_figure(FULL_IN, 0.8 + 0.3 * len(labels))
+        for event in timeline.events:
+            row = labels.index(event.label)
+            axes.barh(
+                row,
+                event.end_s - event.start_s,
+                left=event.start_s,
+                height=0.7,
+                color=SERIES[row % len(SERIES)],
+                alpha=0.25 + 0.75 * event.score,
+                lw=0,
+            )
+        axes.set_yticks(range(len(labels)), [shorten(label) for label in labels])
+        axes.tick_params(axis="y", length=0)
+        axes.set_ylim(len(labels) - 0.4, -0.6)
+        axes.set_xlim(0, max(timeline.duration_s, 1e-3))
+        axes.set_xlabel("seconds")
+        return figure

@@ -1,0 +1,139 @@
+"""The tables of a report as plain data: the page, the card and the terminal show the same rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from ..results import Estimate, Evaluation, Report
+from .words import count_text, estimate_text, headline_metric, metric_name, percent
+
+Kind = Literal["text", "count", "percent", "estimate", "short count", "number"]
+Cell = str | float | Estimate | None
+
+EFFICIENCY: tuple[tuple[str, str, Kind], ...] = (
+    ("params", "Parameters", "short count"),
+    ("gmacs", "GMACs", "number"),
+    ("ms_per_clip", "ms per clip", "number"),
+    ("peak_memory_mb", "Peak MB", "count"),
+    ("train_minutes", "Training min", "number"),
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under named columns; the kind of a column says how its cells read. None is what was not measured."""
+
+    title: str
+    columns: tuple[tuple[str, Kind], ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+    def texts(self) -> tuple[tuple[str, ...], ...]:
+        """The rows as a person reads them."""
+        kinds = [kind for _, kind in self.columns]
+        return tuple(tuple(cell_text(c, k) for c, k in zip(row, kinds, strict=True)) for row in self.rows)
+
+
+def cell_text(cell: Cell, kind: Kind) -> str:
+    """One cell as a person reads it; a dash for None."""
+    if cell is None or isinstance(cell, str):
+        return cell if cell is not None else "–"
+    if isinstance(cell, Estimate):
+        return estimate_text(cell)
+    forms = {"percent": percent, "count": lambda v: f"{v:,.0f}", "short count": count_text}
+    return forms.get(kind, lambda v: f"{v:,.4g}")(cell)
+
+
+def metrics_table(evaluation: Evaluation) -> Table:
+    """Every figure of an evaluation with its interval."""
+    rows = tuple((metric_name(name), estimate) for name, estimate in evaluation.metrics.items())
+    return Table("Scores", (("Score", "text"), ("Value (95 % interval)", "estimate")), rows)
+
+
+def models_table(report: Report) -> Table:
+    """The run's own model and the baselines, by all their figures."""
+    models = {"This model": report.evaluation, **report.baselines}
+    names = list(dict.fromkeys(name for evaluation in models.values() for name in evaluation.metrics))
+    columns = (("Model", "text"), *((metric_name(name), "estimate") for name in names))
+    rows = tuple((model, *(e.metrics.get(name) for name in names)) for model, e in models.items())
+    return Table("Models on the same clips", columns, rows)
+
+
+def axes_table(report: Report) -> Table:
+    """Performance, generalization and efficiency of every model; columns that nobody measured are left out."""
+    models = {"This model": report.evaluation, **report.baselines}
+    costs = {"This model": report.efficiency, **report.baseline_efficiency}
+    metric = headline_metric(report.evaluation)
+    columns: list[tuple[str, Kind]] = [("Model", "text"), (metric_name(metric), "estimate")]
+    cells: list[list[Cell]] = [[name, e.metrics.get(metric)] for name, e in models.items()]
+    for part in ("seen", "unseen"):
+        found = [e.breakdowns.get("seen", {}).get(part, {}).get(metric) for e in models.values()]
+        if any(found):
+            columns.append((f"{part.capitalize()} groups", "estimate"))
+            cells = [[*row, cell] for row, cell in zip(cells, found, strict=True)]
+    for key, title, kind in EFFICIENCY:
+        measured = [costs.get(name, {}).get(key) for name in models]
+        if any(value is not None for value in measured):
+            columns.append((title, kind))
+            cells = [[*row, cell] for row, cell in zip(cells, measured, strict=True)]
+    return Table("Performance, generalization, efficiency", tuple(columns), tuple(map(tuple, cells)))
+
+
+def per_class_table(evaluation: Evaluation) -> Table:
+    """How every class fares."""
+    columns = (
+        ("Class", "text"),
+        ("Clips", "count"),
+        ("Precision", "percent"),
+        ("Recall", "percent"),
+        ("F1", "percent"),
+        ("Average precision", "percent"),
+        ("ROC area", "percent"),
+    )
+    rows = tuple(
+        (c.label, c.clips, c.precision, c.recall, c.f1, c.average_precision, c.roc_auc) for c in evaluation.per_class
+    )
+    return Table("Classes", columns, rows)
+
+
+def breakdown_tables(report: Report) -> tuple[Table, ...]:
+    """One table a breakdown: parts in the rows, the headline figure of every model side by side."""
+    models = {"This model": report.evaluation, **report.baselines}
+    metric = headline_metric(report.evaluation)
+    tables = []
+    for name, parts in report.evaluation.breakdowns.items():
+        columns = (("Part", "text"), ("n", "count"), *((model, "estimate") for model in models))
+        rows = []
+        for part, figures in parts.items():
+            found = [e.breakdowns.get(name, {}).get(part, {}).get(metric) for e in models.values()]
+            rows.append((part, figures[metric].n if metric in figures else None, *found))
+        tables.append(Table(name, columns, tuple(rows)))
+    return tuple(tables)
+
+
+def confusions_table(evaluation: Evaluation, *, most: int = 15) -> Table:
+    """The most frequent confusions of single-label data."""
+    found = [
+        (truth, said, clips, clips / sum(row))
+        for truth, row in zip(evaluation.labels, evaluation.confusion, strict=True)
+        for said, clips in zip(evaluation.labels, row, strict=True)
+        if clips and truth != said
+    ]
+    found.sort(key=lambda r: (-r[2], -r[3], r[0], r[1]))
+    columns = (("Truth", "text"), ("Taken for", "text"), ("Clips", "count"), ("Of the class", "percent"))
+    return Table("Most frequent confusions", columns, tuple(found[:most]))
+
+
+def facts(data: Mapping[str, object], *, prefix: str = "") -> tuple[tuple[str, str], ...]:
+    """A nested mapping (protocol, run) as (name, text) pairs, lists joined by commas, empty values left out."""
+    found: list[tuple[str, str]] = []
+    for key, value in data.items():
+        name = f"{prefix}{key}".replace("_", " ")
+        if isinstance(value, Mapping):
+            found += facts(value, prefix=f"{name}: ")
+        elif isinstance(value, list | tuple):
+            found.append((name, ", ".join(map(str, value))))
+        elif isinstance(value, bool):
+            found.append((name, "yes" if value else "no"))
+        elif value is not None:
+            found.append((name, str(value)))
+    return tuple((name, text) for name, text in found if text)

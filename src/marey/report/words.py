@@ -1,0 +1,139 @@
+"""Figures in words: how a score, an interval and a comparison are said on the page, in the card and in the terminal."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..metrics import paired_difference
+from ..results import ClipScore, Estimate, Evaluation, Report
+
+METRIC_NAMES = {
+    "top1": "Top-1 accuracy",
+    "top5": "Top-5 accuracy",
+    "mean_per_class": "Mean per class accuracy",
+    "map": "Mean average precision",
+    "roc_auc": "ROC area",
+    "calibration_error": "Calibration error",
+}
+FEW_UNITS = 20  # below this many resampled clips or groups, an interval is called rough
+
+
+def percent(value: float | None) -> str:
+    """0.8337 -> "83.4 %"; None -> a dash."""
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def points(value: float) -> str:
+    """A difference of fractions in percentage points, with its sign: 0.182 -> "+18.2"."""
+    return f"{100 * value:+.1f}".replace("-", "−")
+
+
+def interval(estimate: Estimate) -> str:
+    """ "78.1 to 88.0 %", the 95 % interval of a fraction."""
+    return f"{100 * estimate.low:.1f} to {100 * estimate.high:.1f} %"
+
+
+def estimate_text(estimate: Estimate | None) -> str:
+    """ "83.4 % (78.1 to 88.0)"; None -> a dash."""
+    if estimate is None:
+        return "–"
+    return f"{percent(estimate.value)} ({100 * estimate.low:.1f} to {100 * estimate.high:.1f})"
+
+
+def count_text(value: float) -> str:
+    """Large counts short: 78409573 -> "78.4 M", 33,166 -> "33.2 k", 512 -> "512"."""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if value >= size:
+            return f"{value / (1e3 if unit == 'k' else size):.3g} {unit}"
+    return f"{value:,.0f}"
+
+
+def metric_name(name: str) -> str:
+    return METRIC_NAMES.get(name, name.replace("_", " "))
+
+
+def headline_metric(evaluation: Evaluation) -> str:
+    """The one figure that a reader looks for first: mAP for multi-label data, else top-1 accuracy."""
+    wanted = "map" if evaluation.multi_label else "top1"
+    return wanted if wanted in evaluation.metrics else next(iter(evaluation.metrics))
+
+
+def units(evaluation: Evaluation, estimate: Estimate) -> str:
+    """What the interval resampled: "41 groups" or "202 clips"."""
+    kind = "group" if any(clip.group for clip in evaluation.clips) else "clip"
+    return f"{estimate.n:,} {kind}{'' if estimate.n == 1 else 's'}"
+
+
+def span_text(clip: ClipScore) -> str:
+    """ "12.0 to 14.5 s", or nothing for a whole video."""
+    if clip.start_s is None and clip.end_s is None:
+        return ""
+    end = "end" if clip.end_s is None else f"{clip.end_s:.1f} s"
+    return f"{clip.start_s or 0:.1f} to {end}"
+
+
+def confidence(evaluation: Evaluation, clip: ClipScore) -> float:
+    """The score of the class that the model said."""
+    return clip.scores[evaluation.labels.index(clip.predicted)]
+
+
+def worst_clips(evaluation: Evaluation, *, most: int = 24) -> tuple[ClipScore, ...]:
+    """The clips that the model is most confidently wrong about, worst first."""
+    wrong = [clip for clip in evaluation.clips if clip.truth and not clip.right]
+    return tuple(sorted(wrong, key=lambda c: (-confidence(evaluation, c), c.path, c.start_s or 0.0))[:most])
+
+
+def majority(evaluation: Evaluation) -> tuple[str, float]:
+    """The most frequent class of single-label clips and the share of clips that always saying it gets right."""
+    label, clips = Counter(clip.truth[0] for clip in evaluation.clips).most_common(1)[0]
+    return label, clips / len(evaluation.clips)
+
+
+def difference(ours: Evaluation, other: Evaluation) -> Estimate | None:
+    """Top-1 accuracy of ours less the other's, paired clip by clip; None unless both scored the same clips."""
+
+    def answers(evaluation: Evaluation) -> Mapping[tuple[str, float | None, float | None], ClipScore]:
+        return {(c.path, c.start_s, c.end_s): c for c in evaluation.clips if c.truth}
+
+    a, b = answers(ours), answers(other)
+    if not a or a.keys() != b.keys():
+        return None
+    right = np.array([[clip.right, b[key].right] for key, clip in a.items()], np.float64).T
+    groups = [clip.group for clip in a.values()]
+    return paired_difference(right[0], right[1], groups=groups if any(groups) else None)
+
+
+def verdict(report: Report) -> tuple[str, ...]:
+    """The result in plain sentences: the score, what it is worth against guessing, and against every baseline."""
+    evaluation = report.evaluation
+    name = headline_metric(evaluation)
+    score = evaluation.metrics[name]
+    said = [
+        f"{metric_name(name)} is {percent(score.value)} on {len(evaluation.clips):,} clips "
+        f"(95 % interval {interval(score)}, from resampling {units(evaluation, score)})."
+    ]
+    if not evaluation.multi_label:
+        label, share = majority(evaluation)
+        beats = "which this model beats" if score.low > share else "which this model does not clearly beat"
+        said.append(f"Always answering “{label}” would be right on {percent(share)}, {beats}.")
+    said += [_against(evaluation, name, other, baseline) for other, baseline in report.baselines.items()]
+    if score.n < FEW_UNITS:
+        said.append(f"The interval rests on only {units(evaluation, score)}: read it as rough.")
+    return tuple(said)
+
+
+def _against(evaluation: Evaluation, metric: str, name: str, baseline: Evaluation) -> str:
+    gap = None if evaluation.multi_label else difference(evaluation, baseline)
+    if gap is not None:
+        reach = f"{points(gap.low)} to {points(gap.high)} points, paired over the same clips"
+        if gap.low > 0:
+            return f"It is {100 * gap.value:.1f} points better than {name}, more than chance explains ({reach})."
+        if gap.high < 0:
+            return f"It is {-100 * gap.value:.1f} points worse than {name}, more than chance explains ({reach})."
+        return f"Against {name} the clips settle nothing: {points(gap.value)} points ({reach})."
+    ours, theirs = evaluation.metrics[metric], baseline.metrics.get(metric)
+    if theirs is None:
+        return f"{name} has no {metric_name(metric).lower()} to compare with."
+    apart = ours.low > theirs.high or theirs.low > ours.high
+    return f"{name} has {estimate_text(theirs)}; the two intervals {'do not overlap' if apart else 'overlap'}."
