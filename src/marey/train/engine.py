@@ -1,12 +1,14 @@
 """Accelerate, set up for one run and cleared away after it."""
 
 import os
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.state import AcceleratorState, GradientState
+from torch import Tensor, nn
 
 from ..errors import UsageError
 from .device import pick_device, process_place
@@ -32,9 +34,9 @@ def engine(device: str, precision: Precision) -> Iterator[Accelerator]:
         stack.enter_context(torch.random.fork_rng([chosen.index] if chosen.type == "cuda" else []))
         if processes == 1:
             stack.enter_context(_environment("ACCELERATE_TORCH_DEVICE", str(chosen)))
-        # Buffers stay each process's own while training: a broadcast in every forward pass would come out of step when
-        # one process repeats a pass that did not fit.
-        handler = DistributedDataParallelKwargs(broadcast_buffers=False, find_unused_parameters=True)
+        # A broadcast of the buffers in every forward pass would come out of step when one process repeats a pass that
+        # did not fit; `share` brings them together where that matters.
+        handler = DistributedDataParallelKwargs(broadcast_buffers=False)
         yield Accelerator(
             cpu=chosen.type == "cpu", mixed_precision="bf16" if precision == "bf16" else "no", kwargs_handlers=[handler]
         )
@@ -49,6 +51,25 @@ def _has_bf16(device: torch.device) -> bool:
 def _forget() -> None:
     AcceleratorState._reset_state(reset_partial_state=True)
     GradientState._reset_state()
+
+
+def spread(accelerator: Accelerator, module: nn.Module, *, unused: bool) -> nn.Module:
+    """The module prepared for training, in DistributedDataParallel where there are several processes; `unused` tells
+    whether it has parameters that a step does not use."""
+    if accelerator.ddp_handler is not None:
+        accelerator.ddp_handler.find_unused_parameters = unused
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)  # torch 2.13
+        return accelerator.prepare(module)
+
+
+def share(accelerator: Accelerator, tensors: Iterable[Tensor]) -> None:
+    """Gives every process the main one's values."""
+    if accelerator.num_processes > 1:
+        for tensor in tensors:
+            values = tensor.detach().contiguous()
+            torch.distributed.broadcast(values, src=0)
+            tensor.detach().copy_(values)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..errors import MareyError
 from .batch import batch_size, split_batch
 from .device import is_out_of_memory
+from .engine import spread
 
 Step = Callable[[Any], Mapping[str, Tensor | float]]
 
@@ -29,44 +30,63 @@ class Whole(nn.Module):
 
 
 class Gradients:
-    """Fills the gradients of `whole`, prepared by the accelerator, for a window of batches.
+    """Fills the gradients of the model that `step` uses, for a window of batches at a time.
 
     `micro` is the number of samples that are known to fit at once; None while every batch did.
     """
 
-    def __init__(self, accelerator: Accelerator, whole: nn.Module, *, micro: int | None) -> None:
-        self._accelerator, self._whole, self.micro = accelerator, whole, micro
+    def __init__(self, accelerator: Accelerator, model: nn.Module, step: Step, *, micro: int | None) -> None:
+        self._accelerator, self._whole, self.micro = accelerator, Whole(model, step), micro
+        self._alone = accelerator.num_processes == 1
+        self._rehearsed = self._alone
+        if self._alone:
+            self._whole = spread(accelerator, self._whole, unused=False)
 
     def fill(
-        self, window: Sequence[Any], *, seed: Callable[[], None], say: Callable[[str], None], synchronize: bool = True
+        self, window: Sequence[Any], *, seed: Callable[[], None], say: Callable[[str], None]
     ) -> tuple[int, dict[str, Tensor | float]]:
         """Gradients of the mean loss over all samples of the window; returns (samples, mean figures).
 
         What does not fit is cut in two and the window started again, with the same seed. Raises MareyError when one
         sample does not fit.
         """
-        while True:
-            seed()
-            if (figures := self._try(window, synchronize)) is not None:
-                return sum(map(batch_size, window)), figures
-            self._whole.zero_grad(set_to_none=True)
-            self._halve(window, say)
+        if not self._rehearsed:
+            self._rehearse(window, seed, say)
+            self._rehearsed = True
+        figures = self._fitting(window, seed, say)
+        return sum(map(batch_size, window)), figures
 
-    def rehearse(self, window: Sequence[Any], *, seed: Callable[[], None], say: Callable[[str], None]) -> None:
-        """Finds the `micro` on which all processes agree, before the first step: once gradients travel between
-        processes, running out of memory can no longer be mended. Leaves gradients and buffers as they were."""
+    def _rehearse(self, window: Sequence[Any], seed: Callable[[], None], say: Callable[[str], None]) -> None:
+        """Agrees with the other processes on `micro` before the first step, and finds out whether parameters go unused.
+
+        Once gradients travel between processes, running out of memory can no longer be mended. Gradients and buffers
+        are left as they were.
+        """
         buffers = [buffer.clone() for buffer in self._whole.buffers()]
-        self.fill(window, seed=seed, say=say, synchronize=False)
+        with self._accelerator.autocast():
+            self._fitting(window, seed, say)
+        unused = any(p.grad is None for p in self._whole.parameters() if p.requires_grad)
         self._whole.zero_grad(set_to_none=True)
         for buffer, before in zip(self._whole.buffers(), buffers, strict=True):
             buffer.copy_(before)
-        fits = self.micro or max(map(batch_size, window))
-        lowest = torch.tensor([-fits], device=self._accelerator.device)
-        torch.distributed.all_reduce(lowest, op=torch.distributed.ReduceOp.MAX)
-        if -int(lowest) < max(map(batch_size, window)):
-            self.micro = -int(lowest)
+        largest = max(map(batch_size, window))
+        found = torch.tensor([-(self.micro or largest), int(unused)], device=self._accelerator.device)
+        torch.distributed.all_reduce(found, op=torch.distributed.ReduceOp.MAX)
+        if -int(found[0]) < largest:
+            self.micro = -int(found[0])
+        self._whole = spread(self._accelerator, self._whole, unused=bool(found[1]))
 
-    def _try(self, window: Sequence[Any], synchronize: bool) -> dict[str, Tensor | float] | None:
+    def _fitting(
+        self, window: Sequence[Any], seed: Callable[[], None], say: Callable[[str], None]
+    ) -> dict[str, Tensor | float]:
+        while True:
+            seed()
+            if (figures := self._try(window)) is not None:
+                return figures
+            self._whole.zero_grad(set_to_none=True)
+            self._halve(window, say)
+
+    def _try(self, window: Sequence[Any]) -> dict[str, Tensor | float] | None:
         """The figures, or None when memory ran out; gradients are then incomplete."""
         parts = [part for batch in window for part in split_batch(batch, self.micro)]
         total = sum(map(batch_size, parts))
@@ -74,11 +94,11 @@ class Gradients:
         travelling = False
         try:
             for number, part in enumerate(parts, 1):
-                travels = synchronize and number == len(parts)
+                travels = number == len(parts)
                 with nullcontext() if travels else self._accelerator.no_sync(self._whole):
                     figures = self._whole(send_to_device(part, self._accelerator.device, non_blocking=True))
                     share, loss = batch_size(part) / total, figures["loss"]
-                    travelling = travels and self._accelerator.num_processes > 1
+                    travelling = travels and self._rehearsed and not self._alone
                     self._accelerator.backward(loss * share)
                 for name, value in figures.items():
                     value = value.detach() if isinstance(value, Tensor) else value

@@ -4,9 +4,11 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from ..errors import MissingExtra, UsageError
+
+Row = Mapping[str, float | int]  # the figures of an epoch: epoch and step are whole numbers
 
 
 class Log:
@@ -15,7 +17,7 @@ class Log:
     `history` are the rows that count already: rows of an epoch that a killed process did not finish saving go.
     """
 
-    def __init__(self, out: Path | None, history: Iterable[Mapping[str, float]], *, tensorboard: bool) -> None:
+    def __init__(self, out: Path | None, history: Iterable[Row], *, tensorboard: bool) -> None:
         self._path = out / "metrics.jsonl" if out else None
         self._board = None
         rows = list(history)
@@ -32,7 +34,7 @@ class Log:
                 raise UsageError("TensorBoard needs a run folder to write to; give one")
             self._board = _board(out / "tensorboard", step=int(rows[-1]["step"]) if rows else 0)
 
-    def epoch(self, row: Mapping[str, float]) -> None:
+    def epoch(self, row: Row) -> None:
         """Appends the row of a finished epoch."""
         if self._path:
             with self._path.open("a") as file:
@@ -43,13 +45,13 @@ class Log:
         if self._board:
             self._board.flush()
 
-    def step(self, group: str, figures: Mapping[str, float], step: int) -> None:
+    def step(self, group: str, figures: Row, step: int) -> None:
         """Shows figures at an optimizer step under "group/name" in TensorBoard."""
         if self._board:
             for name, value in figures.items():
                 self._board.add_scalar(f"{group}/{name}", value, step)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Log":
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -57,7 +59,7 @@ class Log:
             self._board.close()
 
 
-def read_history(out: str | os.PathLike[str]) -> tuple[dict[str, float], ...]:
+def read_history(out: str | os.PathLike[str]) -> tuple[Row, ...]:
     """The rows of a run's metrics.jsonl, one an epoch; an unfinished last line is left out. Empty without the file."""
     path = Path(out) / "metrics.jsonl"
     if not path.exists():
@@ -65,7 +67,7 @@ def read_history(out: str | os.PathLike[str]) -> tuple[dict[str, float], ...]:
     return tuple(json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n"))
 
 
-def advice(row: Mapping[str, float]) -> str | None:
+def advice(row: Row) -> str | None:
     """What to do about an epoch that mostly waited for its data; None when there is nothing to gain."""
     waited = row["data_wait"]
     if waited < 0.25:
@@ -76,7 +78,7 @@ def advice(row: Mapping[str, float]) -> str | None:
     )
 
 
-def _line(row: Mapping[str, float]) -> str:
+def _line(row: Row) -> str:
     return json.dumps(row) + "\n"
 
 

@@ -9,9 +9,9 @@ from torch import nn
 
 from .engine import engine
 from .gradients import Step
-from .log import Log
+from .log import Log, Row
 from .recipe import Recipe
-from .run import Batches, Row, Told, TrainingRun, Validate
+from .run import Batches, Told, TrainingRun, Validate
 
 
 @dataclass(frozen=True)
@@ -73,14 +73,13 @@ def fit(
         run = TrainingRun(
             accelerator,
             model,
-            step,
             recipe,
             out=folder,
             validate=validate,
             save_every_s=save_every_s,
             told=Told(progress, on_epoch, say) if main else Told(),
         )
-        run.begin(batches, batches_per_epoch)
+        run.begin(step, batches, batches_per_epoch)
         with Log(folder if main else None, run.at.history, tensorboard=tensorboard and main) as log:
             while not run.at.done:
                 run.epoch(batches, log)

@@ -19,8 +19,9 @@ from torch.utils.data import DataLoader
 from ..errors import UsageError
 from .device import seed_device
 from .ema import MovingAverage
-from .gradients import Gradients, Step, Whole
-from .log import Log
+from .engine import share
+from .gradients import Gradients, Step
+from .log import Log, Row
 from .optimizer import gradient_norm, make_optimizer
 from .recipe import Recipe
 from .schedule import warmup_cosine
@@ -29,7 +30,6 @@ from .tally import Tally
 
 Batches = Callable[[int], Iterable[Any]]
 Validate = Callable[[nn.Module], Mapping[str, float]]
-Row = Mapping[str, float]
 STATE = "state.safetensors"
 _FLUSH_STEPS = 16  # a GPU is waited for, and divergence noticed, every so many steps
 
@@ -54,7 +54,6 @@ class TrainingRun:
         self,
         accelerator: Accelerator,
         model: nn.Module,
-        step: Step,
         recipe: Recipe,
         *,
         out: Path | None,
@@ -65,14 +64,14 @@ class TrainingRun:
         self._accelerator, self._model, self._recipe = accelerator, model.to(accelerator.device), recipe
         self._out, self._validate, self._told = out, validate, told
         self._trainable = [p for p in model.parameters() if p.requires_grad]
+        share(accelerator, model.state_dict().values())
         optimizer = make_optimizer(model, recipe)
-        self._whole = accelerator.prepare(Whole(model, step))  # from here on all processes have the same weights
         average = MovingAverage(model, decay=recipe.ema_decay) if recipe.ema_decay else None
         self._parts = Parts(model, optimizer, average, {})
         self._save_every_s, self._save_cost_s, self._saved_s = save_every_s, 0.0, time.monotonic()
         self.at = Position()
 
-    def begin(self, batches: Batches, batches_per_epoch: int | None) -> None:
+    def begin(self, step: Step, batches: Batches, batches_per_epoch: int | None) -> None:
         """Goes to where an earlier process left off, or to the start."""
         self._batches_per_epoch = batches_per_epoch or _count(batches(0))
         processes = self._accelerator.num_processes
@@ -81,8 +80,7 @@ class TrainingRun:
             self.at = load_state(state, self._parts, self._plan)
             if not self.at.done:
                 self._told.sentence(f"Going on after {self.at.epoch} epochs and {self.at.batch} batches.")
-        self._gradients = Gradients(self._accelerator, self._whole, micro=self.at.micro)
-        self._rehearsed = processes == 1
+        self._gradients = Gradients(self._accelerator, self._model, step, micro=self.at.micro)
         self._tally = Tally(self._accelerator, self.at)
 
     def epoch(self, batches: Batches, log: Log) -> None:
@@ -149,9 +147,6 @@ class TrainingRun:
         def seed() -> None:
             self._seed("step", at.batch, self._accelerator.process_index)
 
-        if not self._rehearsed:
-            self._gradients.rehearse(window, seed=seed, say=self._told.sentence)
-            self._rehearsed = True
         samples, figures = self._gradients.fill(window, seed=seed, say=self._told.sentence)
         at.micro = self._gradients.micro
         figures["grad_norm"] = gradient_norm(self._trainable, self._recipe.clip_norm)
@@ -176,12 +171,12 @@ class TrainingRun:
             final_fraction=recipe.final_lr_fraction,
         )
 
-    def _close_epoch(self) -> dict[str, float]:
+    def _close_epoch(self) -> dict[str, float | int]:
         """Validates, picks the best, moves on to the next epoch; returns the row."""
         at, recipe = self.at, self._recipe
         self._take_time()
         waited = at.waited / at.seconds
-        row: dict[str, float] = {"epoch": at.epoch + 1, "step": at.step, **self._tally.means()}
+        row: dict[str, float | int] = {"epoch": at.epoch + 1, "step": at.step, **self._tally.means()}
         row["lr"] = self._parts.optimizer.param_groups[0]["lr"]
         figures = self._validated()
         self._take_time()
@@ -198,9 +193,7 @@ class TrainingRun:
         """The figures of `validate`; those of the main process count."""
         if self._validate is None:
             return {}
-        if self._accelerator.num_processes > 1:
-            for buffer in self._model.buffers():
-                torch.distributed.broadcast(buffer, src=0)
+        share(self._accelerator, self._model.buffers())
         self._model.eval()
         self._seed("validate")
         with self._averaged(), torch.no_grad(), self._accelerator.autocast():

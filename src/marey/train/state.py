@@ -42,7 +42,7 @@ class Position:
     best: float | None = None
     best_epoch: int | None = None
     stale: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
+    history: list[dict[str, float | int]] = field(default_factory=list)
     done: bool = False
 
 
