@@ -3,9 +3,9 @@
 import os
 from itertools import chain
 
-import av
 import numpy as np
 from av import AudioResampler
+from av.error import FFmpegError
 
 from ..errors import VideoError
 from .container import Source, open_container
@@ -20,7 +20,7 @@ def read_audio(path: Source, *, start_s: float = 0.0, end_s: float | None = None
         resampler = AudioResampler(format="flt", layout="mono", rate=rate)
         try:
             blocks = [b.to_ndarray()[0] for f in chain(container.decode(stream), [None]) for b in resampler.resample(f)]
-        except av.FFmpegError as error:
+        except FFmpegError as error:
             raise VideoError(os.fspath(path), f"its sound cannot be decoded ({error.strerror})") from None
     samples = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
     return samples[round(start_s * rate) : None if end_s is None else round(end_s * rate)]

@@ -49,6 +49,7 @@ class ClipSpec:
     fps       frame rate at which stride counts; None counts at the video's own rate
     sampling  "dense": frames * stride consecutive frames; "uniform": spread over the whole clip
     resample  resize filter
+    whole     feed the whole frame, whatever its shape, with short side short_px, instead of a square crop of it
     """
 
     frames: int
@@ -60,6 +61,7 @@ class ClipSpec:
     fps: float | None = None
     sampling: Literal["dense", "uniform"] = "dense"
     resample: Literal["area", "bilinear", "bicubic"] = "area"
+    whole: bool = False
 
     def __post_init__(self) -> None:
         for name in ("frames", "stride", "side_px", "short_px"):

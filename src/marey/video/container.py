@@ -1,13 +1,15 @@
-"""Opening a media file: one place that turns whatever is wrong with it into a VideoError with a plain reason."""
+"""Opening a media file: the one place that turns whatever is wrong with it into a VideoError with a plain reason."""
 
 import os
 import tarfile
+from dataclasses import dataclass
 from functools import lru_cache
 from os import PathLike
 from pathlib import Path
 
 import av
 from av.container import InputContainer
+from av.error import FFmpegError
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
@@ -15,79 +17,105 @@ from ..errors import VideoError
 
 Source = str | PathLike[str]
 
-MEMBER = "::"  # "shard.tar::member.mp4" names a member of an uncompressed tar
+_MEMBER = "::"  # "shard.tar::member.mp4" names a member of an uncompressed tar
 _NOT_VIDEO = {"image2", "tty"}  # demuxers that take a picture or a text file for a video of one frame
+INDEXED = {"mov,mp4,m4a,3gp,3g2,mj2", "avi"}  # formats whose header lists every packet
 
 
-def locate(path: Source) -> tuple[str, int, int]:
-    """(FFmpeg address, offset in bytes, size in bytes) of a file or tar member; VideoError if it is not there."""
+@dataclass(frozen=True)
+class Bytes:
+    """Where the bytes of a video lie: a whole file, or `size` of them from `offset` in an archive."""
+
+    file: Path
+    offset: int
+    size: int
+
+    @property
+    def address(self) -> str:
+        """What FFmpeg opens; "file:" and "subfile" keep it from seeing a protocol or a pattern in an odd name."""
+        if self.offset:
+            return f"subfile,,start,{self.offset},end,{self.offset + self.size},,:{self.file}"
+        return f"file:{self.file}"
+
+
+def locate(path: Source) -> Bytes:
+    """The bytes of a file or of a tar member; VideoError if they are not there or there are none."""
     name = os.fspath(path)
-    outer, _, member = name.partition(MEMBER)
-    file = Path(name if Path(name).exists() else outer)
+    outer, _, member = name.partition(_MEMBER)
+    if member and Path(name).exists():
+        outer, member = name, ""
+    file = Path(outer)
     try:
         status = file.stat()
+        if file.is_dir():
+            raise VideoError(name, "is a folder, not a video file; name a file in it")
+        with file.open("rb"):
+            pass
     except FileNotFoundError:
         raise VideoError(name, "there is no such file; check the path") from None
     except OSError as error:
-        raise VideoError(name, f"cannot be opened: {error.strerror}") from None
-    if file.is_dir():
-        raise VideoError(name, "is a folder, not a video file; name a file in it")
-    if not os.access(file, os.R_OK):
-        raise VideoError(name, "may not be read by this user; change its permissions")
+        raise VideoError(name, f"cannot be opened ({error.strerror}); check its permissions") from None
     offset, size = 0, status.st_size
-    if member and file == Path(outer):
-        members = _tar_members(str(file), status.st_mtime_ns, status.st_size)
+    if member:
+        members = _tar_members(outer, status.st_mtime_ns, status.st_size)
         if member not in members:
-            raise VideoError(name, f"the archive has no member {member!r}; it has {len(members)} files")
+            raise VideoError(name, f"the archive has {len(members)} files and none is called {member!r}")
         offset, size = members[member]
     if not size:
         raise VideoError(name, "is empty (0 bytes); make or copy it again")
-    # "file:" and "subfile" keep FFmpeg from reading a protocol or a pattern into an odd file name
-    address = f"subfile,,start,{offset},end,{offset + size},,:{file}" if offset else f"file:{file}"
-    return address, offset, size
+    return Bytes(file, offset, size)
 
 
 @lru_cache(maxsize=64)
 def _tar_members(path: str, mtime_ns: int, size: int) -> dict[str, tuple[int, int]]:
-    """Member name -> (offset, size) of an uncompressed tar; time and size of the file are part of the cache's key."""
+    """Member name -> (offset, size); the time and size of the archive make the cache forget an old one."""
     try:
         with tarfile.open(path, "r:") as archive:
             return {m.name: (m.offset_data, m.size) for m in archive if m.isreg()}
     except tarfile.TarError as error:
-        raise VideoError(path, f"is not a readable uncompressed tar archive ({error})") from None
+        raise VideoError(
+            path, f"is not an uncompressed tar archive ({error}); unpack it or pack it without -z"
+        ) from None
 
 
 def open_container(path: Source) -> InputContainer:
-    """The opened file; the caller closes it. Network addresses and playlists that lead elsewhere are refused."""
-    address, offset, _ = locate(path)
+    """The opened file, which the caller closes. Files that refer to other files or to the network cannot reach them."""
+    name, place = os.fspath(path), locate(path)
     try:
-        container = av.open(address, options={"protocol_whitelist": "file,subfile"}, metadata_errors="replace")
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise VideoError(os.fspath(path), _why_unreadable(path, offset, error)) from None
-    name = container.format.name
-    if name in _NOT_VIDEO or name.endswith("_pipe"):
+        container = av.open(place.address, options={"protocol_whitelist": "file,subfile"}, metadata_errors="replace")
+    except (FFmpegError, ValueError) as error:
+        raise VideoError(name, _why_unreadable(place, error)) from None
+    kind = container.format.name
+    if kind in _NOT_VIDEO or kind.endswith("_pipe"):
         container.close()
-        raise VideoError(os.fspath(path), f"is not a video (it looks like a picture or text, {name})")
+        raise VideoError(name, f"is not a video but a picture or a text ({kind})")
     return container
 
 
-def _why_unreadable(path: Source, offset: int, error: Exception) -> str:
-    name = os.fspath(path)
-    with Path(name if Path(name).exists() else name.partition(MEMBER)[0]).open("rb") as file:
-        file.seek(offset)
-        head = file.read(12)
-    if head[4:8] == b"ftyp":
-        return "is truncated: the index of the MP4 file (moov) is missing or damaged; copy or record it again"
+def _why_unreadable(place: Bytes, error: Exception) -> str:
+    with place.file.open("rb") as file:
+        file.seek(place.offset)
+        head = file.read(8)
+    if head[4:] == b"ftyp":
+        return "is truncated: the index of this MP4 file (its moov box) is missing or broken; copy or record it again"
     return f"is not a video that can be read ({getattr(error, 'strerror', None) or error})"
 
 
 def video_stream(container: InputContainer, path: Source) -> VideoStream:
-    """The video that a player would show; a cover picture of an audio file is none."""
+    """The video that a player would show; the cover picture of an audio file is none.
+
+    VideoError if there is none, or if the index lists pictures that lie beyond the end of the file.
+    """
+    name = os.fspath(path)
     moving = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not moving:
-        raise VideoError(os.fspath(path), "holds no video stream")
+        raise VideoError(name, "holds no video, only sound or other data" if container.streams else "holds no video")
     best = container.streams.best("video")
-    stream = best if best in moving and isinstance(best, VideoStream) else moving[0]
+    stream = next((s for s in moving if s is best), moving[0])
     if stream.codec_context is None:
-        raise VideoError(os.fspath(path), "holds video in a format that the installed FFmpeg cannot decode")
+        raise VideoError(name, "holds video in a format for which this FFmpeg has no decoder; convert it to H.264")
+    entries, size = stream.index_entries, locate(path).size
+    if container.format.name in INDEXED and len(entries) and entries[-1].pos + entries[-1].size > size:
+        whole = sum(e.pos + e.size <= size for e in entries)
+        raise VideoError(name, f"is truncated: it holds {whole} of the {len(entries)} frames that its index lists")
     return stream

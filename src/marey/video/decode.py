@@ -1,66 +1,78 @@
-"""Frame-exact decoding by time."""
+"""Frame-exact decoding by time: what an open video offers, whichever library decodes it."""
 
+import math
+import os
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
-from typing import Literal, Protocol
+from types import TracebackType
+from typing import Literal, NoReturn, Protocol
 
 import numpy as np
 
 from .clip import Clip
 from .container import Source
+from .decode_pyav import PyAVDecoder
 from .probe import VideoInfo
+from .transform import Resample, short_side
 
-Resample = Literal["area", "bilinear", "bicubic"]
+DecoderName = Literal["auto", "pyav", "torchcodec"]
 
 
 class Decoder(Protocol):
-    """What a decoding library must offer; times are seconds from the presentation start."""
+    """What a decoding library must offer. Times are seconds from the presentation start, sizes (width, height)."""
 
     info: VideoInfo
 
     def frames_at(
         self, seconds: Sequence[float], size: tuple[int, int], resample: Resample
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Frames (t, h, w, 3) and when each appeared (t,); `size` is (width, height)."""
+        """Frames uint8 (t, h, w, 3) on screen at sorted times, and when each of them appeared, float64 (t,)."""
         ...
 
-    def stream(self, start_s: float, size: tuple[int, int], resample: Resample) -> Iterator[tuple[float, np.ndarray]]:
-        """Every frame from the one on screen at `start_s`."""
+    def frames_from(
+        self, start_s: float, size: tuple[int, int], resample: Resample
+    ) -> Iterator[tuple[float, np.ndarray]]:
+        """Every frame from the one on screen at `start_s`: when it appears, and uint8 (h, w, 3)."""
         ...
 
     def close(self) -> None: ...
 
 
 class Video:
-    """An open video: a context manager that belongs to the process that opened it."""
+    """An open video, to be used in a `with` block. It belongs to the process that opened it, and to one thread."""
 
     def __init__(self, decoder: Decoder) -> None:
-        self._decoder = decoder
+        self._decoder: Decoder | None = decoder
+        self._process = os.getpid()
         self.info = decoder.info
 
     def __enter__(self) -> "Video":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
         self.close()
 
-    def close(self) -> None:
-        self._decoder.close()
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"the open video {self.info.path} cannot be sent to another process; open it there")
 
-    def size(self, short_px: int | None) -> tuple[int, int]:
-        """(width, height) of the frames when the short side is resized to `short_px`."""
-        width, height = self.info.width, self.info.height
-        if short_px is None:
-            return width, height
-        scale = Fraction(short_px, min(width, height))
-        return max(1, round(width * scale)), max(1, round(height * scale))
+    def close(self) -> None:
+        """Release the file and the codec; closing twice is fine."""
+        if self._decoder is not None and self._process == os.getpid():
+            self._decoder.close()
+        self._decoder = None
 
     def frames_at(self, seconds: Sequence[float], *, short_px: int | None = None, resample: Resample = "area") -> Clip:
-        """For each time (sorted, repeats allowed) the frame on screen then."""
-        wanted = np.asarray(seconds, dtype=np.float64)
-        if wanted.ndim != 1 or not len(wanted) or not np.isfinite(wanted).all() or (np.diff(wanted) < 0).any():
-            raise ValueError("seconds must be at least one finite number, sorted")
-        frames, shown = self._decoder.frames_at(wanted.tolist(), self.size(short_px), resample)
+        """For each of the sorted times the frame on screen then; times may repeat.
+
+        Before the first frame that is the first frame, after the end the last one. `short_px` resizes the short side
+        as the frame is converted. Only the frames that are asked for are converted, and the file is sought only where
+        a keyframe saves decoding. VideoError where a frame that is asked for is damaged.
+        """
+        times = np.asarray(seconds, dtype=np.float64)
+        if times.ndim != 1 or not len(times) or not np.isfinite(times).all():
+            raise ValueError(f"seconds are {seconds}; they must be at least one finite number")
+        if (np.diff(times) < 0).any():
+            raise ValueError(f"seconds are {seconds}; they must be sorted")
+        frames, shown = self._opened().frames_at(times.tolist(), self._size(short_px), resample)
         return Clip(frames, shown, self.info.fps, self.info.path)
 
     def stream(
@@ -72,22 +84,48 @@ class Video:
         short_px: int | None = None,
         resample: Resample = "area",
     ) -> Iterator[tuple[float, np.ndarray]]:
-        """Every frame (or, with `fps`, the frame on screen every 1/fps seconds) as (seconds, uint8 (h, w, 3))."""
-        end = self.info.duration_s if end_s is None else end_s
-        if fps is not None:
-            count = int(np.ceil((min(end, self.info.duration_s) - start_s) * fps - 1e-6))
-            for k in range(count):
-                clip = self.frames_at([start_s + k / fps], short_px=short_px, resample=resample)
-                yield start_s + k / fps, clip.frames[0]
+        """Frames uint8 (h, w, 3) with their times from `start_s` until before `end_s`, one in memory at a time.
+
+        Without `fps`: every frame that appears in that span, at the time when it appears. With `fps`: the frame on
+        screen at `start_s`, `start_s + 1/fps`, ... as long as the video lasts; only these are converted.
+        """
+        end = min(math.inf if end_s is None else end_s, self.info.duration_s if fps else math.inf)
+        if fps is not None and not fps > 0:
+            raise ValueError(f"fps is {fps}; it must be positive")
+        size = self._size(short_px)
+        if fps is None:
+            for second, frame in self._opened().frames_from(start_s, size, resample):
+                if second >= end:
+                    return
+                if second >= start_s - 5e-4:  # times of frames are rounded, see Clock.ticks
+                    yield second, frame
             return
-        for second, frame in self._decoder.stream(start_s, self.size(short_px), resample):
-            if end_s is not None and second >= end_s:
-                return
-            yield second, frame
+        for k in range(max(0, math.ceil((end - start_s) * fps - 1e-6))):
+            second = start_s + k / fps
+            frames, _ = self._opened().frames_at([second], size, resample)
+            yield second, frames[0]
+
+    def _size(self, short_px: int | None) -> tuple[int, int]:
+        width, height = self.info.width, self.info.height
+        return (width, height) if short_px is None else short_side(width, height, short_px)
+
+    def _opened(self) -> Decoder:
+        if self._decoder is None:
+            raise ValueError(f"the video {self.info.path} is closed; open it again")
+        if self._process != os.getpid():
+            raise ValueError(f"the video {self.info.path} was opened by another process; open it in this one")
+        return self._decoder
 
 
-def open_video(path: Source, *, decoder: Literal["auto", "pyav", "torchcodec"] = "pyav", threads: int = 1) -> Video:
-    """Open a video for decoding; close it, or use it as a context manager."""
-    from .decode_pyav import PyAVDecoder
+def open_video(path: Source, *, decoder: DecoderName = "pyav", threads: int = 1) -> Video:
+    """Open a video, or a member of an uncompressed tar as "shard.tar::member.mp4", to decode frames by time.
 
+    decoder  "pyav" carries its own FFmpeg; "torchcodec" needs `pip install 'marey[torchcodec]'` and FFmpeg on the
+             system; "auto" takes torchcodec where it loads
+    threads  of the codec; 1 is best where several processes decode
+
+    Raises VideoError for what is no readable video, MissingExtra where torchcodec is asked for and does not load.
+    """
+    if threads < 1:
+        raise ValueError(f"threads is {threads}; it must be 1 or more")
     return Video(PyAVDecoder(path, threads=threads))

@@ -1,68 +1,173 @@
-"""Decoding with PyAV, whose wheel brings its own FFmpeg."""
+"""Decoding with PyAV, whose wheel brings its own FFmpeg.
+
+A decoder delivers frames in one direction from a keyframe on. To show the frame at a time it decodes on, or it seeks
+to the last keyframe before it, whichever decodes less. Three things make that exact:
+
+- Frames are told apart by presentation time, never counted, so that a variable rate and edit lists come out right.
+- After a seek, frames before the first keyframe are dropped: those of an open group of pictures lack the frames that
+  they are predicted from. If the first frame left is later than asked, the seek goes further back.
+- Frames that break in the middle of a file, and all that are predicted from them, are marked as damaged.
+"""
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import Literal
 
 import numpy as np
-from av import VideoFrame
-from av.video.reformatter import Interpolation
+from av.error import FFmpegError
+from av.stream import Discard
+from av.video.reformatter import Colorspace, VideoReformatter
 
 from ..errors import VideoError
 from .container import Source, open_container, video_stream
-from .probe import describe, zero_ticks
+from .feed import Feed, Shown
+from .probe import clock_of, describe, is_listed, rotation_of, turn
+from .transform import SWSCALE, Resample
 
-FILTERS = {"area": Interpolation.AREA, "bilinear": Interpolation.BILINEAR, "bicubic": Interpolation.BICUBIC}
+_FEW_FRAMES = 4  # decoding this many is cheaper than a seek
+_FIRST_GUESS_S = 2.0  # between keyframes, until some were seen
+_UNSPECIFIED = 2  # the colour matrix of a file that does not say; players then go by the size of the picture
 
 
 class PyAVDecoder:
+    """One open file. `frames_at` and `frames_from` may be mixed: each finds its own place again when it must."""
+
     def __init__(self, path: Source, *, threads: int) -> None:
-        self._path = os.fspath(path)
-        self._container = open_container(path)
-        self._stream = video_stream(self._container, path)
-        self._stream.codec_context.thread_count = threads
-        self.info = describe(self._container, self._stream, self._path)
-        self._zero = zero_ticks(self._container, self._stream)
-        self._base = self._stream.time_base or 1
-        self._frames = self._container.decode(self._stream)
+        self._path, self._threads = os.fspath(path), threads
+        self._reformatter = VideoReformatter()
+        self._now: Shown | None = None  # the frame on screen
+        self._next: Shown | None = None  # the one after it
+        self._open()
+        try:
+            self._clock = clock_of(self._container, self._stream)
+            self._gap = round(_FIRST_GUESS_S / self._clock.base)  # ticks between keyframes, as far as known
+            self._listed = is_listed(self._container, self._stream)
+            self._read_on(at_start=True)
+            first = self._now.frame if self._now else None
+            rotation = rotation_of(self._container, self._stream, self._path) if first is None else turn(first)
+            self.info = describe(self._container, self._stream, self._path, rotation)
+            self._start = self._now.tick if self._now else self._clock.zero
+            if first is None or not self._listed:  # the container was moved
+                self._restart()
+        except VideoError:
+            self._container.close()
+            raise
 
     def close(self) -> None:
         self._container.close()
-
-    def _from(self, start_s: float) -> Iterator[tuple[int, VideoFrame]]:
-        self._container.seek(max(0, round(start_s / self._base) + self._zero), stream=self._stream)
-        for frame in self._container.decode(self._stream):
-            if frame.pts is not None:
-                yield frame.pts, frame
+        self._now = self._next = None
+        del self._container, self._stream, self._feed, self._frames, self._reformatter
 
     def frames_at(
-        self, seconds: Sequence[float], size: tuple[int, int], resample: Literal["area", "bilinear", "bicubic"]
+        self, seconds: Sequence[float], size: tuple[int, int], resample: Resample
     ) -> tuple[np.ndarray, np.ndarray]:
-        out = np.empty((len(seconds), size[1], size[0], 3), np.uint8)
-        shown = np.empty(len(seconds))
-        frames = self._from(seconds[0])
-        current = next(frames, None)
-        if current is None:
-            raise VideoError(self._path, "has no frame that can be decoded")
-        following = next(frames, None)
+        frames, shown = np.empty((len(seconds), size[1], size[0], 3), np.uint8), np.empty(len(seconds))
+        before: Shown | None = None
         for k, second in enumerate(seconds):
-            tick = round(second / self._base) + self._zero
-            while following and following[0] <= tick:
-                current, following = following, next(frames, None)
-            out[k] = self._convert(current[1], size, resample)
-            shown[k] = (current[0] - self._zero) * self._base
-        return out, shown
+            now = self._go_to(self._clock.ticks(second))
+            frames[k] = frames[k - 1] if now is before else self._picture(now, size, resample)
+            shown[k], before = self._clock.seconds(now.tick), now
+        return frames, shown
 
-    def stream(
-        self, start_s: float, size: tuple[int, int], resample: Literal["area", "bilinear", "bicubic"]
+    def frames_from(
+        self, start_s: float, size: tuple[int, int], resample: Resample
     ) -> Iterator[tuple[float, np.ndarray]]:
-        for tick, frame in self._from(start_s):
-            second = float((tick - self._zero) * self._base)
-            if second >= start_s - 1e-3:
-                yield second, self._convert(frame, size, resample)
+        now = self._go_to(self._clock.ticks(start_s))
+        while True:
+            yield self._clock.seconds(now.tick), self._picture(now, size, resample)
+            if self._now is not now:  # another call has moved on meanwhile
+                self._go_to(now.tick)
+            if self._next is None:
+                return
+            now = self._go_to(self._next.tick)
 
-    def _convert(self, frame: VideoFrame, size: tuple[int, int], resample: str) -> np.ndarray:
-        turned = self.info.rotation % 180 != 0
-        width, height = size[::-1] if turned else size
-        image = frame.reformat(width, height, "rgb24", interpolation=FILTERS[resample], threads=1).to_ndarray()
-        return np.rot90(image, self.info.rotation // 90)
+    def _open(self) -> None:
+        self._container = open_container(self._path)
+        try:
+            self._stream = video_stream(self._container, self._path)
+        except VideoError:
+            self._container.close()
+            raise
+        self._stream.codec_context.thread_count = self._threads
+        self._stream.codec_context.thread_type = "AUTO"
+        for other in self._container.streams:
+            if other is not self._stream:
+                other.discard = Discard.all
+
+    def _restart(self) -> None:
+        """Read from the first packet, which no seek is sure to find."""
+        self._container.close()
+        self._open()
+        self._read_on(at_start=True)
+
+    def _read_on(self, *, at_start: bool, wanted: int | None = None) -> None:
+        frame = self._clock.frame
+        self._feed = Feed(self._container, self._stream, frame_ticks=frame, at_start=at_start, wanted=wanted)
+        self._frames, self._key = iter(self._feed), None
+        self._now = self._next = None
+        self._step()
+        self._step()
+
+    def _step(self) -> None:
+        self._now, self._next = self._next, next(self._frames, None)
+        if self._next is not None and self._next.frame is not None and self._next.frame.key_frame:
+            self._gap = self._gap if self._key is None else self._next.tick - self._key
+            self._key = self._next.tick
+
+    def _go_to(self, tick: int) -> Shown:
+        """The frame on screen at a tick."""
+        if self._now is None or (tick < self._now.tick and self._now.tick > self._start) or self._seek_pays(tick):
+            self._seek(max(tick, self._start))
+        self._feed.wanted = tick
+        while self._next is not None and self._next.tick <= tick:
+            self._step()
+        if self._now is None:
+            raise VideoError(self._path, "has no frame that can be decoded")
+        return self._now
+
+    def _seek_pays(self, tick: int) -> bool:
+        """Whether a keyframe lies so far ahead, and before `tick`, that going there decodes less than decoding on."""
+        if self._next is None or not self._seekable:
+            return False
+        few = _FEW_FRAMES * self._clock.frame
+        if tick - self._next.tick <= few:
+            return False
+        entries = self._stream.index_entries
+        key = entries.search_timestamp(tick) if len(entries) else -1
+        if key >= 0 and entries[key].timestamp > self._next.tick + few:
+            return True
+        known = self._listed or (key >= 0 and entries[-1].timestamp >= tick)
+        return not known and tick - self._next.tick > self._gap
+
+    def _seek(self, tick: int) -> None:
+        """Read on from the last keyframe that is shown by `tick`, or from the start."""
+        aim, step = tick, self._gap
+        while self._seekable and aim >= self._start:
+            entries = self._stream.index_entries
+            key = entries.search_timestamp(aim) if len(entries) else -1
+            try:
+                self._container.seek(aim, stream=self._stream)
+            except FFmpegError:
+                break
+            self._read_on(at_start=self._listed and key == 0, wanted=tick)
+            if self._now is not None and self._now.tick <= tick:
+                return
+            aim, step = (entries[key].timestamp - 1 if key > 0 else aim - step), 2 * step
+        self._restart()
+
+    @property
+    def _seekable(self) -> bool:
+        """Streams without times can only be counted from their start."""
+        return self._stream.start_time is not None
+
+    def _picture(self, now: Shown, size: tuple[int, int], resample: Resample) -> np.ndarray:
+        frame, rotation = now.frame, self.info.rotation
+        if frame is None:
+            where = f"the frame at {self._clock.seconds(now.tick):.3f} s is damaged"
+            raise VideoError(self._path, f"{where}, or one that it is predicted from; copy or encode the file again")
+        hd = frame.width >= 1280 or frame.height > 576
+        matrix = Colorspace.ITU709 if hd and frame.colorspace == _UNSPECIFIED and not frame.format.is_rgb else None
+        width, height = size if rotation % 180 == 0 else size[::-1]
+        rgb = self._reformatter.reformat(
+            frame, width, height, "rgb24", src_colorspace=matrix, interpolation=SWSCALE[resample], threads=1
+        )
+        return np.rot90(rgb.to_ndarray(), rotation // 90)

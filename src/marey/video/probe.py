@@ -1,25 +1,37 @@
 """What a video file is: size, rate, length, codec; from its header, or measured on its packets without decoding."""
 
 import os
-from dataclasses import dataclass
+from array import array
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import NamedTuple
 
 import av
+import numpy as np
+from av import VideoFrame
+from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.error import FFmpegError
+from av.packet import Packet
 from av.video.stream import VideoStream
 
-from .container import Source, open_container, video_stream
+from ..errors import VideoError
+from .container import INDEXED, Source, open_container, video_stream
+
+_WARM_UP_S = 0.25  # sound that starts no more than this before the pictures is the warm-up of its codec
+_TAIL_S = 2.0  # how far before the claimed end the last packets are looked for
+_LIE_S = 0.5  # by how much the end that a header claims may exceed the end of the packets
 
 
 @dataclass(frozen=True)
 class VideoInfo:
     """Facts about the video stream of a file.
 
-    width, height  in pixels as shown, after rotation
+    width, height  in pixels as shown, after rotation; a pixel aspect ratio is not applied
     fps            average frames per second
     duration_s     from the presentation start to the end of the last frame
     frame_count    None where the header does not say
-    rotation       degrees counter-clockwise by which decoded frames are turned: 0, 90, 180 or 270
+    rotation       degrees counter-clockwise by which decoded frames are turned to be shown: 0, 90, 180 or 270
     audio_rate     samples per second of the first audio stream, None without audio
     variable_rate  the time between frames changes
     container      FFmpeg's name of the file format
@@ -38,51 +50,198 @@ class VideoInfo:
     container: str
 
 
+class Clock(NamedTuple):
+    """How the times of a stream become seconds: a tick lasts `base` seconds, time 0 is at tick `zero`, and a frame
+    lasts `frame` ticks on average."""
+
+    base: Fraction
+    zero: int
+    frame: int
+
+    def ticks(self, second: float) -> int:
+        """The tick of a time, which is forgiven half a tick (at most half a millisecond), because the times of frames
+        are rounded to ticks: Matroska shows frame 2 of 30 a second at 0.067 s, not at 2/30 s."""
+        slack = min(self.base / 2, Fraction(1, 2000))
+        return self.zero + int((Fraction(second) + slack) // self.base)
+
+    def seconds(self, ticks: int) -> float:
+        return float((ticks - self.zero) * self.base)
+
+
 def probe(path: Source, *, exact: bool = False) -> VideoInfo:
-    """Facts about a video, from its header; with `exact`, frames and duration are counted over all packets."""
-    with open_container(path) as container:
-        return describe(container, video_stream(container, path), os.fspath(path))
+    """Facts about a video: what its header says, but with the end looked up where the last packets are.
 
-
-def zero_ticks(container: InputContainer, stream: VideoStream) -> int:
-    """Time 0 in ticks of the stream: where a player starts.
-
-    That is the earliest start of any stream, but not before 0, where only the warm-up samples of an audio codec lie,
-    unless the video itself starts there.
+    With `exact`, all packets are read (none is decoded), and frame count, duration and variable rate are measured.
+    Raises VideoError for what is no readable video or holds no frame.
     """
+    if exact:
+        return _measured(path)[0]
+    with open_container(path) as container:
+        stream, name = video_stream(container, path), os.fspath(path)
+        return describe(container, stream, name, rotation_of(container, stream, name))
+
+
+def verify(path: Source) -> VideoInfo:
+    """`probe(path, exact=True)`, and VideoError where the header claims a later end than the packets have."""
+    info, claimed_s, held_s = _measured(path)
+    if claimed_s > held_s + max(_LIE_S, 2 / float(info.fps)):
+        reason = f"its header claims {claimed_s:.2f} s, but its packets end at {held_s:.2f} s; copy or encode it again"
+        raise VideoError(info.path, reason)
+    return info
+
+
+def frame_rate(stream: VideoStream) -> Fraction:
+    """Average frames per second; of a stream without times what its codec says, not the demuxer's default of 25."""
+    known = (stream.average_rate, stream.guessed_rate, stream.base_rate)
+    return next((r for r in (known if stream.start_time is not None else known[1:]) if r), Fraction(25))
+
+
+def clock_of(container: InputContainer, stream: VideoStream) -> Clock:
+    """Time 0 is where a player starts: the first picture, or the sound where that clearly starts before it."""
+    base = stream.time_base or Fraction(1, 90_000)
     first = stream.start_time or 0
-    start = max(container.start_time or 0, 0)
-    return min(first, round(Fraction(start, av.time_base) / _time_base(stream)))
+    lead_s = first * base - Fraction(max(container.start_time or 0, 0), av.time_base)
+    zero = first - round(lead_s / base) if lead_s > _WARM_UP_S else first
+    return Clock(base, zero, max(1, round(1 / frame_rate(stream) / base)))
 
 
-def _time_base(stream: VideoStream) -> Fraction:
-    return stream.time_base or Fraction(1, 90_000)
+def is_listed(container: InputContainer, stream: VideoStream) -> bool:
+    """Whether the header lists every packet, as in MP4 and AVI files that are not in fragments."""
+    return container.format.name in INDEXED and stream.frames > 0 and len(stream.index_entries) > 0
 
 
-def describe(container: InputContainer, stream: VideoStream, path: str) -> VideoInfo:
-    fps = stream.average_rate or stream.guessed_rate or stream.base_rate or Fraction(25)
-    zero = zero_ticks(container, stream)
-    if stream.duration:
-        end = ((stream.start_time or 0) + stream.duration - zero) * _time_base(stream)
+def describe(container: InputContainer, stream: VideoStream, path: str, rotation: int) -> VideoInfo:
+    """The facts about an open file. Unless it `is_listed`, it is left at an unknown place."""
+    clock, rate, entries = clock_of(container, stream), frame_rate(stream), stream.index_entries
+    end_s, count = _claimed_end(container, stream, clock), stream.frames or None
+    if is_listed(container, stream):
+        listed = entries[-1].timestamp - entries[0].timestamp + clock.frame + (stream.start_time or 0)
+        end_s = end_s if end_s and end_s <= clock.seconds(listed) + _LIE_S else clock.seconds(listed)
+        count = len(entries) - _cut_off(stream)
     else:
-        end = Fraction(container.duration or 0, av.time_base)
-    rotation = 0
-    for frame in container.decode(stream):
-        rotation = frame.rotation % 360
-        break
-    container.seek(0)
+        end_s = _tail_end(container, stream, clock, end_s) or _end_of_all(path)
     width, height = stream.codec_context.width, stream.codec_context.height
-    audio = container.streams.audio
+    sound = next((s.codec_context.sample_rate for s in container.streams.audio if s.codec_context), None)
     return VideoInfo(
         path=path,
         width=height if rotation % 180 else width,
         height=width if rotation % 180 else height,
-        fps=fps,
-        duration_s=float(end),
-        frame_count=stream.frames or None,
+        fps=rate,
+        duration_s=end_s,
+        frame_count=count,
         codec=stream.codec_context.name,
         rotation=rotation,
-        audio_rate=audio[0].codec_context.sample_rate if audio else None,
-        variable_rate=bool(stream.base_rate and stream.average_rate and stream.base_rate != stream.average_rate),
+        audio_rate=sound,
+        variable_rate=bool(stream.base_rate and abs(stream.base_rate / rate - 1) > Fraction(1, 100)),
         container=container.format.name,
     )
+
+
+def turn(frame: VideoFrame) -> int:
+    """Degrees counter-clockwise by which a frame is turned to be shown: 0, 90, 180 or 270."""
+    return round(frame.rotation / 90) * 90 % 360
+
+
+def rotation_of(container: InputContainer, stream: VideoStream, path: str) -> int:
+    """The `turn` of the first frame that decodes; VideoError where there is none."""
+    stream.codec_context.thread_count = 1
+    try:
+        for packet in container.demux(stream):
+            try:
+                frames = packet.decode()
+            except FFmpegError:
+                continue  # a damaged frame; another one may tell
+            if frames:
+                return turn(frames[0])
+    except FFmpegError as error:
+        raise VideoError(path, f"its first frames cannot be read ({error.strerror})") from None
+    raise VideoError(path, "has no frame that can be decoded")
+
+
+def _claimed_end(container: InputContainer, stream: VideoStream, clock: Clock) -> float:
+    """The end in seconds by the header of the stream, else by that of the file; 0 where neither says."""
+    if stream.duration:
+        return clock.seconds((stream.start_time or 0) + stream.duration)
+    if container.duration is None:
+        return 0.0
+    return (
+        (container.start_time or 0) / av.time_base + container.duration / av.time_base - float(clock.zero * clock.base)
+    )
+
+
+def _cut_off(stream: VideoStream) -> int:
+    """How many frames an edit list leaves out at the start and at the end."""
+    entries, first = stream.index_entries, 0
+    last = len(entries) - 1
+    while first < last and entries[first].is_discard:
+        first += 1
+    while last > first and entries[last].is_discard:
+        last -= 1
+    return len(entries) - 1 - last + first
+
+
+class _Packets(NamedTuple):
+    starts: np.ndarray  # ticks at which the frames appear, sorted
+    end: int  # tick at which the last one ends
+    all_end_s: float  # where the last packet of any stream ends
+
+
+def _read_packets(container: InputContainer, stream: VideoStream, clock: Clock) -> _Packets:
+    """The times of all packets from here on; where the bytes run out, those before."""
+    starts, end, sound_s = array("q"), clock.zero, 0.0
+    try:
+        for packet in container.demux():
+            if not packet.size or packet.is_discard:
+                continue
+            if packet.stream is stream:
+                tick = packet_tick(packet, container.format.name)
+                starts.append(len(starts) * clock.frame if tick is None else tick)
+                end = max(end, starts[-1] + (packet.duration or clock.frame))
+            elif isinstance(packet.stream, AudioStream) and packet.pts is not None and packet.time_base:
+                sound_s = max(sound_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+    except FFmpegError:
+        pass
+    all_end_s = max(clock.seconds(end), sound_s - float(clock.zero * clock.base))
+    return _Packets(np.sort(np.asarray(starts, dtype=np.int64)), end, all_end_s)
+
+
+def packet_tick(packet: Packet, container_name: str) -> int | None:
+    """When the frame of a packet appears. AVI stores no times, only an order: there it is when it is decoded."""
+    if container_name == "avi" or packet.pts is None:
+        return packet.dts
+    return packet.pts
+
+
+def _tail_end(container: InputContainer, stream: VideoStream, clock: Clock, claimed_s: float) -> float | None:
+    """The end in seconds by the last packets; None where they cannot be reached by seeking."""
+    if not claimed_s or stream.start_time is None:
+        return None
+    try:
+        container.seek(max(clock.zero, clock.ticks(claimed_s - _TAIL_S)), stream=stream)
+    except FFmpegError:
+        return None
+    tail = _read_packets(container, stream, clock)
+    return clock.seconds(tail.end) if len(tail.starts) else None
+
+
+def _end_of_all(path: str) -> float:
+    with open_container(path) as container:
+        stream = video_stream(container, path)
+        clock = clock_of(container, stream)
+        return clock.seconds(_read_packets(container, stream, clock).end)
+
+
+def _measured(path: Source) -> tuple[VideoInfo, float, float]:
+    """Measured facts, the end that the header claims and the end that the packets have, in seconds."""
+    info = probe(path)
+    with open_container(path) as container:
+        stream = video_stream(container, path)
+        clock, claimed_s = clock_of(container, stream), _claimed_end(container, stream, clock_of(container, stream))
+        packets = _read_packets(container, stream, clock)
+        held_s = clock.seconds(packets.end) if stream.duration else packets.all_end_s
+    gaps = np.diff(packets.starts)
+    uneven = len(gaps) > 0 and int(gaps.max() - gaps.min()) > max(2, clock.frame // 10)
+    measured = replace(
+        info, frame_count=len(packets.starts), duration_s=clock.seconds(packets.end), variable_rate=uneven
+    )
+    return measured, claimed_s, held_s

@@ -1,5 +1,7 @@
 """From decoded frames to network input: resize, crop, normalize."""
 
+from typing import Literal
+
 import numpy as np
 import torch
 from av import VideoFrame
@@ -9,7 +11,15 @@ from torch import Tensor
 
 from .clip import ClipSpec
 
-FILTERS = {"area": Interpolation.AREA, "bilinear": Interpolation.BILINEAR, "bicubic": Interpolation.BICUBIC}
+Resample = Literal["area", "bilinear", "bicubic"]
+
+# Without these two flags swscale is up to 3 levels off the exact colour.
+_EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+SWSCALE = {
+    "area": Interpolation.AREA | _EXACT,
+    "bilinear": Interpolation.BILINEAR | _EXACT,
+    "bicubic": Interpolation.BICUBIC | _EXACT,
+}
 
 
 def short_side(width: int, height: int, short_px: int) -> tuple[int, int]:
@@ -20,7 +30,9 @@ def short_side(width: int, height: int, short_px: int) -> tuple[int, int]:
     return max(1, round(width * short_px / short)), max(1, round(height * short_px / short))
 
 
-def resize_short(frames: UInt8[np.ndarray, "t h w 3"], short_px: int, resample: str) -> UInt8[np.ndarray, "t h2 w2 3"]:
+def resize_short(
+    frames: UInt8[np.ndarray, "t h w 3"], short_px: int, resample: Resample
+) -> UInt8[np.ndarray, "t h2 w2 3"]:
     """Frames with the short side at `short_px`, by the filters of the decoder ("area", "bilinear", "bicubic")."""
     width, height = short_side(frames.shape[2], frames.shape[1], short_px)
     if (height, width) == frames.shape[1:3]:
@@ -28,7 +40,7 @@ def resize_short(frames: UInt8[np.ndarray, "t h w 3"], short_px: int, resample: 
     out = np.empty((len(frames), height, width, 3), np.uint8)
     for k, frame in enumerate(frames):
         picture = VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-        out[k] = picture.reformat(width, height, interpolation=FILTERS[resample], threads=1).to_ndarray()
+        out[k] = picture.reformat(width, height, interpolation=SWSCALE[resample], threads=1).to_ndarray()
     return out
 
 

@@ -1,0 +1,117 @@
+"""Packets in, frames out in the order in which they appear, each with its time and known to be whole or damaged."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from av import VideoFrame
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from .probe import packet_tick
+
+_DROPS_BROKEN = {"hevc"}  # decoders that leave out a broken frame without a word
+
+
+class Shown(NamedTuple):
+    """A frame and the tick at which it appears; no frame where it is damaged."""
+
+    tick: int
+    frame: VideoFrame | None
+
+
+class Feed:
+    """Frames from where the container stands to its end.
+
+    A frame is damaged if the decoder says so or fails, and so is every later one up to the next keyframe, because it
+    is predicted from it. Where the container was sought (not `at_start`), frames before the first keyframe are dropped:
+    they may lack what they are predicted from.
+
+    wanted  tick of the frame that is looked for: of the frames that a later one replaces by then, those that nothing
+            is predicted from need not be decoded
+    """
+
+    def __init__(
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        *,
+        frame_ticks: int,
+        at_start: bool,
+        wanted: int | None = None,
+    ) -> None:
+        self.wanted = wanted
+        self._container, self._stream, self._frame_ticks = container, stream, frame_ticks
+        self._format, self._codec = container.format.name, stream.codec_context
+        self._at_start = at_start
+        self._started = self._keyed = self._broken = False
+        self._last: int | None = None  # tick of the last frame that was shown
+        self._newest: int | None = None  # last tick up to `wanted` whose packet was sent
+        self._coming: set[int] = set()  # ticks of the packets whose frames are still to come
+        self._whole: set[int] = set()  # those of them that were sent before something broke
+        self._lost: set[int] = set()  # ticks of the packets that failed
+
+    def __iter__(self) -> Iterator[Shown]:
+        try:
+            for packet in self._container.demux(self._stream):
+                for frame in self._decode(packet):
+                    yield from self._show(frame)
+        except FFmpegError:  # the file breaks off: what would follow is missing
+            for frame in self._codec.decode(None):
+                yield from self._show(frame)
+            self._lost.add((self._last or 0) + self._frame_ticks)
+        for tick in sorted(self._lost):
+            if self._last is None or tick > self._last:
+                yield Shown(tick, None)
+
+    def _decode(self, packet: Packet) -> list[VideoFrame]:
+        tick = packet_tick(packet, self._format) if packet.size else None
+        replaced = tick is not None and self._newest is not None and tick < self._newest
+        needless = replaced and self._format != "avi"  # whose ticks are those of decoding
+        if (self._codec.skip_frame == "NONREF") != needless:
+            self._codec.skip_frame = "NONREF" if needless else "DEFAULT"
+        if tick is not None and not needless and not packet.is_discard:
+            self._coming.add(tick)
+        if tick is not None and self.wanted is not None and tick <= self.wanted:
+            self._newest = tick if self._newest is None else max(tick, self._newest)
+        self._keyed |= packet.is_keyframe
+        try:
+            return packet.decode()  # pyright: ignore[reportReturnType] - the stream is a video stream
+        except FFmpegError:
+            if tick is not None and self._keyed:
+                self._coming.discard(tick)
+                self._lost.add(tick)
+                self._broken, self._whole = True, set(self._coming)
+            return []
+
+    def _show(self, frame: VideoFrame) -> Iterator[Shown]:
+        tick = self._tick(frame)
+        if self._last is not None and tick <= self._last:
+            return  # out of order: a player drops it too
+        if not self._started:
+            cut = frame.is_corrupt and not (self._at_start and self._keyed)
+            if cut or not (self._at_start or frame.key_frame):
+                return
+            self._started, self._coming = True, {t for t in self._coming if t >= tick}
+        gone = {t for t in self._coming if t < tick}
+        self._coming -= gone | {tick}
+        missing = {t for t in self._lost if t <= tick} | (gone if self._codec.name in _DROPS_BROKEN else set())
+        self._lost -= missing
+        if frame.is_corrupt or missing:
+            self._broken = True
+            self._whole -= self._whole if frame.is_corrupt else set()
+        if frame.key_frame and not frame.is_corrupt:
+            self._broken = False
+        for t in sorted(missing - {tick}):
+            yield Shown(t, None)
+        self._last = tick
+        yield Shown(tick, None if tick in missing or (self._broken and tick not in self._whole) else frame)
+
+    def _tick(self, frame: VideoFrame) -> int:
+        """By its presentation time; in AVI, which has none, by the packet that made the decoder release it."""
+        if self._format != "avi" and frame.pts is not None:
+            return frame.pts
+        if frame.dts is not None:
+            return frame.dts - self._codec.has_b_frames * self._frame_ticks
+        return 0 if self._last is None else self._last + self._frame_ticks
