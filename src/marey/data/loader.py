@@ -162,9 +162,12 @@ class TrainingBatches:
 
 
 def stack_batches(shots: Iterator[tuple[int, np.ndarray]], batch_size: int) -> Iterator[dict[str, Tensor]]:
-    """{"video": uint8 (b, t, h, w, 3), "index": int64 (b,)}; the last batch may be smaller."""
+    """{"video": uint8 (b, ...), "index": int64 (b,)}; smaller at the end, and where the shape of the frames changes."""
     held: list[tuple[int, np.ndarray]] = []
     for shot in shots:
+        if held and held[0][1].shape != shot[1].shape:
+            yield _stack(held)
+            held = []
         held.append(shot)
         if len(held) == batch_size:
             yield _stack(held)

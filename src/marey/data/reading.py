@@ -8,7 +8,7 @@ from math import ceil
 import numpy as np
 
 from ..errors import VideoError
-from ..video import ClipSpec, Video, crops, open_video, resize_short, view_seconds
+from ..video import ClipSpec, Video, crops, open_video, view_seconds
 from .manifest import Sample
 
 SPEED_RANGE = 1.25  # a training canvas holds this many times the frames of a clip, so that time can be jittered
@@ -49,7 +49,7 @@ def read_grid(sample: Sample, spec: ClipSpec) -> np.ndarray:
     """uint8 (n, h, w, 3): the whole span on its grid, the short side short_px."""
     with open_video(sample.path) as video:
         seconds = grid_seconds(spec, video, *span(sample, video))
-        return _fit(video.frames_at(seconds, short_px=spec.short_px).frames, spec)
+        return video.frames_at(seconds, short_px=spec.short_px, resample=spec.resample).frames
 
 
 def read_canvas(sample: Sample, spec: ClipSpec, *, offset: float) -> np.ndarray:
@@ -57,7 +57,7 @@ def read_canvas(sample: Sample, spec: ClipSpec, *, offset: float) -> np.ndarray:
     with open_video(sample.path) as video:
         grid = grid_seconds(spec, video, *span(sample, video))
         seconds = grid[cut(len(grid), canvas_frames(spec), offset)]
-        return _fit(video.frames_at(seconds, short_px=spec.short_px).frames, spec)
+        return video.frames_at(seconds, short_px=spec.short_px, resample=spec.resample).frames
 
 
 def square(frames: np.ndarray, offset: float) -> np.ndarray:
@@ -76,13 +76,13 @@ def read_views(sample: Sample, spec: ClipSpec, *, views: int = 1, crop_count: in
 
 
 def cut_views(video: Video, seconds: np.ndarray, spec: ClipSpec, *, crop_count: int = 1) -> np.ndarray:
-    """uint8 (views * crop_count, t, side, side, 3) of the clips at `seconds` (views, t), each frame decoded once."""
+    """uint8 (views * crop_count, t, side, side, 3) of the clips at `seconds` (views, t), each frame decoded once.
+
+    Of a specification that takes whole frames: (views, t, h, w, 3), for there is but one crop.
+    """
     once, back = np.unique(seconds, return_inverse=True)
-    frames = _fit(video.frames_at(once, short_px=spec.short_px).frames, spec)
-    shots = [crop[back.reshape(seconds.shape)] for crop in crops(frames, spec.side_px, crop_count)]
+    frames = video.frames_at(once, short_px=spec.short_px, resample=spec.resample).frames
+    seen = [frames] if spec.whole else crops(frames, spec.side_px, crop_count)
+    shots = [crop[back.reshape(seconds.shape)] for crop in seen]
     return np.stack(shots, axis=1).reshape(-1, *shots[0].shape[1:])
 
-
-def _fit(frames: np.ndarray, spec: ClipSpec) -> np.ndarray:
-    """Frames whose short side is short_px; decoders resize while they convert, which leaves nothing to do here."""
-    return frames if min(frames.shape[1:3]) == spec.short_px else resize_short(frames, spec.short_px, spec.resample)

@@ -1,1 +1,46 @@
-""""""
+"""Whole jobs, paths in and run folder out: what the Python API and the commands call."""
+
+from .cache import cache_root, cache_sizes, clear_cache
+from .demo import DemoResult, demo
+from .doctor import Finding, doctor
+from .evaluate import evaluate, evaluation_dict
+from .folds import CrossValidation, cross_validate
+from .narrate import Narrator, Silent, progress_of
+from .plan import Plan, plan
+from .predict import predict
+from .prepare import ClassEdits, list_videos, load_data, pick_workers
+from .run import list_runs, read_run, write_json
+from .scores import Trained, open_model, with_labels
+from .train import Trial, train
+
+__all__ = [
+    "ClassEdits",
+    "CrossValidation",
+    "DemoResult",
+    "Finding",
+    "Narrator",
+    "Plan",
+    "Silent",
+    "Trained",
+    "Trial",
+    "cache_root",
+    "cache_sizes",
+    "clear_cache",
+    "cross_validate",
+    "demo",
+    "doctor",
+    "evaluate",
+    "evaluation_dict",
+    "list_runs",
+    "list_videos",
+    "load_data",
+    "open_model",
+    "pick_workers",
+    "plan",
+    "predict",
+    "progress_of",
+    "read_run",
+    "train",
+    "with_labels",
+    "write_json",
+]

@@ -3,7 +3,7 @@
 A model gives one row of logits; a task of several heads (verb and noun) owns consecutive parts of it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -118,7 +118,7 @@ def events(
     found = []
     for column, label in enumerate(labels):
         steps = np.diff(np.concatenate(([0], on[:, column].astype(np.int8), [0])))
-        runs = list(zip(np.flatnonzero(steps == 1), np.flatnonzero(steps == -1), strict=True))
+        runs = zip(np.flatnonzero(steps == 1).tolist(), np.flatnonzero(steps == -1).tolist(), strict=True)
         for first, last in _merged(runs, lambda a, b: edges_s[b] - edges_s[a] <= rule.merge_gap_s):
             start_s, end_s = float(edges_s[first]), float(edges_s[last])
             if end_s - start_s >= rule.min_duration_s:
@@ -126,7 +126,7 @@ def events(
     return tuple(sorted(found, key=lambda e: (e.start_s, e.end_s, e.label)))
 
 
-def _merged(runs: list[tuple[int, int]], close: Callable[[int, int], bool]) -> list[tuple[int, int]]:
+def _merged(runs: Iterable[tuple[int, int]], close: Callable[[int, int], bool]) -> list[tuple[int, int]]:
     """Runs (first, last) with those whose gap is `close` joined."""
     joined: list[tuple[int, int]] = []
     for first, last in runs:

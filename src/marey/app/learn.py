@@ -1,0 +1,228 @@
+"""Commands that learn and use: train, evaluate, predict, plan, demo."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import UsageError
+from . import options as o
+from . import show
+from .console import Terminal, print_json, print_table, print_text
+
+
+def train(
+    data: o.Data,
+    preset: o.PresetName = None,
+    start_from: Annotated[Path | None, typer.Option("--from", metavar="RUN|FILE", help="fine-tune these weights")] = None,
+    out: o.Out = None,
+    kind: o.Kind = None,
+    root: o.Root = None,
+    group_by: o.GroupBy = None,
+    merge: o.Merge = None,
+    rename: o.Rename = None,
+    leave_out: o.LeaveOut = None,
+    folds: Annotated[int | None, typer.Option("--folds", help="grouped cross-validation instead of one split")] = None,
+    fold_seeds: Annotated[int, typer.Option("--fold-seeds", help="how many assignments to folds are averaged")] = 5,
+    epochs: Annotated[int | None, typer.Option("--epochs", help="passes over the data [default: by rule]")] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch-size", help="clips a batch [default: by rule]")] = None,
+    lr: Annotated[float | None, typer.Option("--lr", help="peak learning rate [default: by rule]")] = None,
+    weight_decay: Annotated[float | None, typer.Option("--weight-decay", help="[default: by rule]")] = None,
+    smoothing: Annotated[float, typer.Option("--label-smoothing", help="0 to 0.9")] = 0.0,
+    mixup: Annotated[float, typer.Option("--mixup", help="strength of mixing clips; 0 is off")] = 0.0,
+    cutmix: Annotated[float, typer.Option("--cutmix", help="strength of pasting boxes of clips; 0 is off")] = 0.0,
+    balance: Annotated[str, typer.Option("--balance", help="none, sampling or weights: what to do about rare classes")] = "none",
+    ema: Annotated[float | None, typer.Option("--ema", help="decay of the moving average of the weights, such as 0.999")] = None,
+    accumulate: Annotated[int, typer.Option("--accumulate", help="batches to an optimizer step")] = 1,
+    clip_norm: Annotated[float, typer.Option("--clip-norm", help="longest gradient")] = 1.0,
+    patience: Annotated[int | None, typer.Option("--patience", help="stop after so many epochs without a better validation score")] = None,
+    precision: Annotated[str, typer.Option("--precision", help="fp32 or bf16")] = "fp32",
+    views: o.Views = None,
+    max_bad: o.MaxBad = 3,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="encode every clip anew")] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="write TensorBoard logs into the run")] = False,
+    device: o.Device = "auto",
+    workers: o.Workers = None,
+    seed: o.Seed = 0,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+    verbose: o.Verbose = False,
+) -> None:
+    """Train on your own clips; leaves a run folder with model, figures and report."""
+    o.data_exists(data)
+    from ..jobs import cross_validate
+    from ..jobs import train as job
+
+    with Terminal(quiet=quiet, verbose=verbose) as terminal:
+        edits = o.class_edits(merge, rename, leave_out)
+        if folds is not None:
+            if start_from is not None:
+                raise UsageError("--folds trains every fold afresh and cannot start --from other weights; drop one of the two")
+            result = cross_validate(
+                data, folds=folds, fold_seeds=fold_seeds, preset=preset, out=out, kind=kind, root=root, group_by=group_by,
+                edits=edits, epochs=epochs, batch_size=batch_size, lr=lr, weight_decay=weight_decay, device=device, workers=workers, seed=seed, max_bad=max_bad, use_cache=not no_cache, narrator=terminal,
+            )  # fmt: skip
+            rows = show.fold_rows(result)
+        else:
+            result = job(
+                data, preset=preset, start_from=start_from, out=out, kind=kind, root=root, group_by=group_by, edits=edits,
+                epochs=epochs, batch_size=batch_size, lr=lr, weight_decay=weight_decay, smoothing=smoothing, mixup=mixup,
+                cutmix=cutmix, balance=balance, ema=ema, accumulate=accumulate, clip_norm=clip_norm, patience=patience,
+                precision=precision, views=views, max_bad=max_bad, use_cache=not no_cache, tensorboard=tensorboard,
+                device=device, workers=workers, seed=seed, narrator=terminal,
+            )  # fmt: skip
+            rows = show.metric_rows(result.evaluations)
+    if json:
+        print_json(result.to_dict())
+        return
+    print_table(("figure", "value", "95 % interval", "n"), rows)
+    print_text(f"report: {result.folder}/report.html")
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(metavar="RUN|FILE", help="run folder or .safetensors file")],
+    data: Annotated[str | None, typer.Argument(metavar="[DATA]", help="labelled videos [default: the run's held-out clips]")] = None,
+    split: Annotated[str | None, typer.Option("--split", help="train, val or test only")] = None,
+    views: o.Views = None,
+    kind: o.Kind = None,
+    root: o.Root = None,
+    group_by: o.GroupBy = None,
+    merge: o.Merge = None,
+    rename: o.Rename = None,
+    leave_out: o.LeaveOut = None,
+    out: o.Out = None,
+    max_bad: o.MaxBad = 3,
+    device: o.Device = "auto",
+    workers: o.Workers = None,
+    seed: o.Seed = 0,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+    verbose: o.Verbose = False,
+) -> None:
+    """Score a model on held-out or other labelled clips, with intervals and the protocol stamp."""
+    o.model_exists(model)
+    if data is not None:
+        o.data_exists(data)
+    from ..jobs import evaluate as job
+    from ..jobs import evaluation_dict, write_json
+
+    with Terminal(quiet=quiet, verbose=verbose) as terminal:
+        found = job(
+            model, data, split=split, views=views or "1x1", kind=kind, root=root, group_by=group_by,
+            edits=o.class_edits(merge, rename, leave_out), device=device, workers=workers, max_bad=max_bad, seed=seed,
+            narrator=terminal,
+        )  # fmt: skip
+    if out:
+        write_json(out, evaluation_dict(found))
+    if json:
+        print_json(evaluation_dict(found))
+        return
+    print_table(("figure", "value", "95 % interval", "n"), show.metric_rows(found))
+    for evaluation in found.values():
+        print_text(show.protocol_line(evaluation.protocol))
+        print_table(("class", "clips", "precision", "recall", "F1"), show.class_rows(evaluation))
+        for path, reason in evaluation.quarantined.items():
+            print_text(f"left out: {path}: {reason}")
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(metavar="RUN|FILE", help="run folder or .safetensors file")],
+    videos: Annotated[list[str], typer.Argument(metavar="VIDEO...", help="files, folders or globs")],
+    out: Annotated[Path, typer.Option("--out", help="folder for NAME.json, NAME.csv and NAME.mp4")] = Path("predictions"),
+    views: o.Views = None,
+    labels: Annotated[str | None, typer.Option("--labels", help="class names for a model without them: a file, one a line, or a public list")] = None,
+    threshold: Annotated[float, typer.Option("--threshold", help="score from which a class is on")] = 0.5,
+    merge_gap: Annotated[float, typer.Option("--merge-gap", metavar="SECONDS", help="events closer than this become one")] = 0.5,
+    min_duration: Annotated[float, typer.Option("--min-duration", metavar="SECONDS", help="shorter events are dropped")] = 0.0,
+    hop: Annotated[float | None, typer.Option("--hop", metavar="SECONDS", help="from window to window [default: half a window]")] = None,
+    no_overlay: Annotated[bool, typer.Option("--no-overlay", help="write no film")] = False,
+    max_bad: o.MaxBad = 3,
+    device: o.Device = "auto",
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+    verbose: o.Verbose = False,
+) -> None:
+    """Slide over videos of any length: events in seconds as JSON and CSV, and an overlay film."""
+    o.model_exists(model)
+    from ..jobs import list_videos, open_model, with_labels
+    from ..jobs import predict as job
+    from ..tasks import EventRule
+
+    list_videos(videos)
+    rule = EventRule(threshold=threshold, merge_gap_s=merge_gap, min_duration_s=min_duration)
+    with Terminal(quiet=quiet, verbose=verbose) as terminal:
+        trained = open_model(model, device=device)
+        if labels is not None:
+            trained = with_labels(trained, labels)
+        found, bad = job(
+            trained, videos, out=out, views=views, hop_s=hop, rule=rule, overlay=not no_overlay, max_bad=max_bad, narrator=terminal
+        )  # fmt: skip
+    if json:
+        print_json({"timelines": [timeline.to_dict() for timeline in found.values()], "quarantined": bad})
+    else:
+        for timeline in found.values():
+            best = sorted(timeline.video_scores.items(), key=lambda pair: -pair[1])[:3]
+            scores = ", ".join(f"{label} {score:.2f}" for label, score in best)
+            print_text(f"{timeline.video} ({timeline.duration_s:.2f} s): {scores}")
+            print_table(("start s", "end s", "label", "score"), show.event_rows(timeline))
+        print_text(f"written to {out}")
+    if not found:
+        raise typer.Exit(1)
+
+
+def plan(
+    data: o.Data,
+    presets: Annotated[list[str] | None, typer.Option("--preset", help="candidates; may be repeated")] = None,
+    kind: o.Kind = None,
+    root: o.Root = None,
+    group_by: o.GroupBy = None,
+    merge: o.Merge = None,
+    rename: o.Rename = None,
+    leave_out: o.LeaveOut = None,
+    device: o.Device = "auto",
+    workers: o.Workers = None,
+    seed: o.Seed = 0,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+    verbose: o.Verbose = False,
+) -> None:
+    """How long each candidate would train on this machine and how much memory it takes, measured."""
+    o.data_exists(data)
+    from ..jobs import plan as job
+
+    with Terminal(quiet=quiet, verbose=verbose) as terminal:
+        rows = job(
+            data, presets=presets or (), kind=kind, root=root, group_by=group_by,
+            edits=o.class_edits(merge, rename, leave_out), device=device, workers=workers, seed=seed, narrator=terminal,
+        )  # fmt: skip
+    if json:
+        print_json([row.to_dict() for row in rows])
+        return
+    columns = ("preset", "parameters", "GMACs", "epochs", "batch", "minutes", "memory MB", "")
+    print_table(columns, [show.plan_row(row) for row in rows])
+    for row in rows:
+        if row.taken:
+            print_text(f"next: marey train {data} --preset {row.preset}")
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="run folder")] = Path("runs/demo"),
+    device: o.Device = "auto",
+    seed: o.Seed = 0,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+    verbose: o.Verbose = False,
+) -> None:
+    """Render a small data set, train, evaluate and predict on it: the main job in a few minutes."""
+    from ..jobs import demo as job
+
+    with Terminal(quiet=quiet, verbose=verbose) as terminal:
+        result = job(out, device=device, seed=seed, narrator=terminal)
+    if json:
+        print_json(result.to_dict())
+        return
+    print_table(("model", "clips", "all", *result.groups), show.demo_rows(result))
+    print_text(result.next_steps())
+
+
+COMMANDS = {"train": train, "evaluate": evaluate, "predict": predict, "plan": plan, "demo": demo}

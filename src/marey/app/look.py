@@ -1,0 +1,166 @@
+"""Commands that look: doctor, validate, stage, models, runs, cache."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import UsageError
+from . import options as o
+from . import show
+from .console import Terminal, print_json, print_table, print_text
+
+
+def doctor(json: o.Json = False) -> None:
+    """What works on this machine, and the one command that repairs what does not."""
+    from ..jobs import doctor as job
+
+    findings = job()
+    if json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        rows = [(f.what, "works" if f.works else "missing" if f.needed else "absent", f.seen, "" if f.works else f.cure) for f in findings]
+        print_table(("", "", "seen", "what to do"), rows)
+    if any(f.needed and not f.works for f in findings):
+        raise typer.Exit(1)
+
+
+def validate(
+    data: o.Data,
+    kind: o.Kind = None,
+    root: o.Root = None,
+    group_by: o.GroupBy = None,
+    merge: o.Merge = None,
+    rename: o.Rename = None,
+    leave_out: o.LeaveOut = None,
+    workers: o.Workers = None,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+    verbose: o.Verbose = False,
+) -> None:
+    """Find what would make training on DATA fail or its figures lie; exit 1 if training would be unsafe."""
+    o.data_exists(data)
+    from ..jobs import load_data, pick_workers, progress_of
+    from ..jobs import validate as job
+
+    with Terminal(quiet=quiet, verbose=verbose) as terminal:
+        manifest = load_data(data, kind=kind, root=root, group_by=group_by, edits=o.class_edits(merge, rename, leave_out))
+        found = job(manifest, workers=pick_workers(workers), progress=progress_of(terminal, "validate"))
+    if json:
+        print_json(found.to_dict())
+    else:
+        print_text(f"{manifest.source}: {manifest.kind}, {len(manifest)} clips")
+        print_table(("class", "clips", "seconds", "groups"), show.balance_rows(found))
+        for problem in found.problems:
+            print_text(f"{problem.severity}: {problem.message}")
+        print_text("training is safe" if found.safe else "training would be unsafe: mend the errors first")
+    if not found.safe:
+        raise typer.Exit(1)
+
+
+def stage(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="folder to write")],
+    level: Annotated[str, typer.Option("--level", help="studio (plain, steady) or street (clutter, crowds, moving camera)")] = "studio",
+    style: Annotated[str, typer.Option("--style", help="figure, or point-light: moving dots at the joints")] = "figure",
+    clips: Annotated[int, typer.Option("--clips", help="clips a class")] = 20,
+    flow: Annotated[bool, typer.Option("--flow", help="write exact optical flow too (large)")] = False,
+    untrimmed: Annotated[bool, typer.Option("--untrimmed", help="longer films of several actions, with their times")] = False,
+    workers: o.Workers = None,
+    seed: o.Seed = 0,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+    verbose: o.Verbose = False,
+) -> None:
+    """Render a synthetic data set with every label: articulated figures in H.264 files."""
+    o.at_least("--clips", clips, 1)
+    from ..data.stage import render
+    from ..jobs import pick_workers, progress_of
+
+    with Terminal(quiet=quiet, verbose=verbose) as terminal:
+        folder = render(
+            out, level=level, style=style, clips_per_class=clips, flow=flow, untrimmed=untrimmed, seed=seed,
+            workers=pick_workers(workers), progress=progress_of(terminal, "render"),
+        )  # fmt: skip
+    if json:
+        print_json({"folder": str(folder), "annotations": str(folder / "annotations.csv")})
+    else:
+        print_text(f"written to {folder}; {folder}/README.md says which file holds what")
+        print_text(f"next: marey train {folder}/annotations.csv")
+
+
+def models(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="one preset only")] = None,
+    layers: Annotated[bool, typer.Option("--layers", help="every layer of NAME: output, receptive field, GMACs")] = False,
+    fps: Annotated[float, typer.Option("--fps", help="frame rate of your videos, for the time that a clip spans")] = 25.0,
+    json: o.Json = False,
+) -> None:
+    """The table of models: parameters, GMACs, input, and how much time a clip spans."""
+    if not 0 < fps < 10_000:
+        raise UsageError(f"--fps is {fps:g}; it must be more than 0")
+    if layers and name is None:
+        raise UsageError("--layers needs the name of a model, such as: marey models c3d --layers")
+    from ..presets import find_preset, layer_table, model_rows
+
+    if layers and name is not None:
+        rows = layer_table(find_preset(name))
+        if json:
+            print_json([row.to_dict() for row in rows])
+        else:
+            columns = ("layer", "kind", "output c x t x h x w", "receptive field t x h x w", "parameters", "GMACs")
+            print_table(columns, [show.layer_row(row) for row in rows])
+        return
+    chosen = [row for row in model_rows(fps=fps) if name is None or row.name == find_preset(name).name]
+    if json:
+        print_json([row.to_dict() for row in chosen])
+    else:
+        columns = ("name", "family", "parameters", "GMACs", "frames x stride, px", "seconds seen", "paper")
+        print_table(columns, [show.model_row(row) for row in chosen])
+
+
+def runs(
+    root: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="where the runs are")] = Path("runs"),
+    json: o.Json = False,
+) -> None:
+    """List the runs: preset, data, state and score."""
+    from ..jobs import list_runs
+
+    rows = list_runs(root)
+    if json:
+        print_json(rows)
+    elif not rows:
+        print_text(f"no runs in {root}; `marey train DATA` makes one")
+    else:
+        print_table(("run", "preset", "data", "state", "score"), [show.run_row(row) for row in rows])
+
+
+def cache(
+    clear: Annotated[bool, typer.Option("--clear", help="delete what is cached")] = False,
+    json: o.Json = False,
+) -> None:
+    """Where encoded clips are kept between runs, how large that is, and how to be rid of it."""
+    from ..jobs import cache_root, cache_sizes, clear_cache
+
+    if clear:
+        files, freed = clear_cache()
+        if json:
+            print_json({"folder": str(cache_root()), "files_deleted": files, "bytes_freed": freed})
+        else:
+            print_text(f"{files} files deleted, {freed / 2**20:.1f} MiB freed in {cache_root()}")
+        return
+    sizes = cache_sizes()
+    if json:
+        print_json({"folder": str(cache_root()), "parts": {k: {"files": n, "bytes": b} for k, (n, b) in sizes.items()}})
+        return
+    print_text(f"{cache_root()} (set MAREY_CACHE to move it)")
+    print_table(("part", "files", "MiB"), [(part, n, f"{b / 2**20:.1f}") for part, (n, b) in sizes.items()])
+
+
+COMMANDS = {
+    "doctor": doctor,
+    "validate": validate,
+    "stage": stage,
+    "models": models,
+    "runs": runs,
+    "cache": cache,
+}

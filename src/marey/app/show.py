@@ -1,0 +1,81 @@
+"""Results to rows of cells for the terminal."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..results import Estimate, Evaluation, Timeline
+
+if TYPE_CHECKING:
+    from ..jobs import CrossValidation, DemoResult, Plan
+
+NAMES = {
+    "top1": "top-1",
+    "top5": "top-5",
+    "mean_per_class": "mean per class",
+    "map": "mAP",
+    "roc_auc": "ROC area",
+    "calibration_error": "calibration error",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+}
+Row = tuple[object, ...]
+
+
+def percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f} %"
+
+
+def interval(estimate: Estimate) -> str:
+    return f"{100 * estimate.low:.1f} to {100 * estimate.high:.1f} %"
+
+
+def metric_rows(evaluations: Mapping[str, Evaluation]) -> list[Row]:
+    """figure, value, interval, n."""
+    several = len(evaluations) > 1
+    return [
+        (f"{head}: {NAMES.get(name, name)}" if several else NAMES.get(name, name), percent(e.value), interval(e), e.n)
+        for head, evaluation in evaluations.items()
+        for name, e in evaluation.metrics.items()
+    ]
+
+
+def class_rows(evaluation: Evaluation) -> list[Row]:
+    """class, clips, precision, recall, F1."""
+    return [(c.label, c.clips, percent(c.precision), percent(c.recall), percent(c.f1)) for c in evaluation.per_class]
+
+
+def event_rows(timeline: Timeline) -> list[Row]:
+    return [(f"{e.start_s:.2f}", f"{e.end_s:.2f}", e.label, f"{e.score:.2f}") for e in timeline.events]
+
+
+def fold_rows(result: "CrossValidation") -> list[Row]:
+    rows: list[Row] = [
+        (f"{preset}: {NAMES[name]}", percent(e.value), interval(e), e.n)
+        for preset, figures in result.figures.items()
+        for name, e in figures.items()
+    ]
+    for preset, e in result.paired.items():
+        rows.append((f"{result.preset} less {preset}", f"{100 * e.value:+.1f}", f"{100 * e.low:+.1f} to {100 * e.high:+.1f}", e.n))
+    return rows
+
+
+def plan_row(row: "Plan") -> Row:
+    mark = "taken" if row.taken else "" if row.fits else "does not fit"
+    return (row.preset, f"{row.params:,}", f"{row.gmacs:.3g}", row.epochs, row.batch_size, f"{row.minutes:.1f}", f"{row.memory_mb:.0f}", mark)
+
+
+def demo_rows(result: "DemoResult") -> list[Row]:
+    """model, clips, all, one column a class group."""
+    rows = []
+    for name, evaluation in result.evaluations.items():
+        top1 = evaluation.metrics["top1"]
+        parts = evaluation.breakdowns.get("class group", {})
+        rows.append(
+            (name, top1.n, f"{percent(top1.value)} ({interval(top1)})",
+             *[f"{percent(parts[g]['top1'].value)} ({interval(parts[g]['top1'])})" if g in parts else "" for g in result.groups])
+        )  # fmt: skip
+    return rows
+
+
+def protocol_line(protocol: Mapping[str, Any]) -> str:
+    return "protocol: " + ", ".join(f"{key} {value}" for key, value in protocol.items())

@@ -1,0 +1,82 @@
+"""Encode clips once: what a frozen encoder says of every sample, kept in the cache for the next run."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..errors import VideoError
+from ..data import Quarantine, Sample, view_batches
+from ..models import VideoModel
+from ..video import ClipSpec, to_input
+from .cache import FeatureCache
+from .narrate import Narrator, progress_of
+from .run import decoder_version
+
+
+def encoder_hash(model: VideoModel) -> str:
+    """Twelve hex digits over the architecture and every tensor of the frozen part of a model."""
+    encoder = cast(nn.Module, model.encoder)  # what a frozen model calls the part that `encode` runs
+    digest = hashlib.sha256(repr(encoder).encode())
+    for key, tensor in sorted(encoder.state_dict().items()):
+        digest.update(key.encode())
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]
+
+
+def encode_samples(
+    model: VideoModel,
+    samples: Sequence[Sample],
+    spec: ClipSpec,
+    quarantine: Quarantine,
+    *,
+    views: int,
+    crop_count: int,
+    device: torch.device,
+    workers: int,
+    narrator: Narrator,
+    use_cache: bool = True,
+    what: str = "encode",
+) -> dict[int, Tensor]:
+    """Index of the sample -> (views * crop_count, ...) output of `model.encode`, on the CPU.
+
+    The key of a cached array is the hash of the video, the span, the clip specification, the views, the decoder's
+    version and the hash of the encoder: change any of them and the clip is encoded anew.
+    """
+    recipe = {"spec": spec.to_dict(), "views": views, "crops": crop_count, "decoder": decoder_version(), "encoder": encoder_hash(model)}
+    cache = FeatureCache(recipe=json.dumps(recipe, sort_keys=True))
+    encoded: dict[int, Tensor] = {}
+    if use_cache:
+        for index, sample in enumerate(samples):
+            try:
+                held = cache.get(sample.path, sample.start_s, sample.end_s)
+            except VideoError:  # cannot even be opened: decoding it below puts it into the quarantine
+                continue
+            if held is not None:
+                encoded[index] = torch.from_numpy(held)
+    missing = [index for index in range(len(samples)) if index not in encoded]
+    tell = progress_of(narrator, what)
+    model = model.to(device).eval()
+    done = 0
+    batches = view_batches(
+        [samples[i] for i in missing], spec, quarantine, views=views, crop_count=crop_count, clips_per_batch=8, workers=workers
+    )
+    for batch in batches:
+        clips = batch["video"].flatten(0, 1)
+        with torch.inference_mode():
+            rows = model.encode(to_input(clips.to(device), spec)).float().cpu().clone()
+        for place, features in zip(batch["index"].tolist(), rows.unflatten(0, batch["video"].shape[:2]), strict=True):
+            index = missing[place]
+            encoded[index] = features.clone()
+            if use_cache:
+                sample = samples[index]
+                cache.put(sample.path, sample.start_s, sample.end_s, np.asarray(features))
+        done += len(batch["index"])
+        tell(min(done, len(missing)), len(missing))
+    if missing and done < len(missing):
+        tell(len(missing), len(missing))
+    return encoded

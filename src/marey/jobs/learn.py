@@ -1,0 +1,280 @@
+"""Two ways to the same end: train a whole network on clips, or a head on what a frozen encoder says of them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..data import FrameStore, Manifest, Quarantine, Sample, TrainingBatches, view_batches
+from ..models import VideoModel
+from ..tasks import Recognition
+from ..train import (
+    Fitted,
+    Recipe,
+    balanced_order,
+    class_weights,
+    fit,
+    free_bytes,
+    mix_clips,
+    process_place,
+    shard,
+    shuffled_order,
+)
+from ..video import Augmentation, ClipSpec, augment, to_input
+from .features import encode_samples
+from .narrate import Narrator, progress_of
+
+STORE_FRACTION = 0.3  # of the free memory may hold decoded frames
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Everything that training needs to know, decided.
+
+    balance    "none", "sampling" or "weights": what is done about rare classes
+    mixup, cutmix  strengths of mixing clips; 0 is off
+    """
+
+    model: VideoModel
+    spec: ClipSpec
+    task: Recognition
+    recipe: Recipe
+    batch_size: int
+    device: torch.device
+    workers: int
+    smoothing: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    balance: str = "none"
+    tensorboard: bool = False
+    use_cache: bool = True
+
+
+def learn(
+    lesson: Lesson,
+    manifest: Manifest,
+    train: Sequence[Sample],
+    val: Sequence[Sample],
+    *,
+    out: Path | None,
+    quarantine: Quarantine,
+    narrator: Narrator,
+) -> Fitted:
+    """Train on `train`, watch `val` (may be empty); the lesson's model holds the result afterwards."""
+    if lesson.model.frozen:
+        features = [_encoded(lesson, part, quarantine, narrator, what) for part, what in ((train, "encode"), (val, "encode validation"))]
+        return learn_head(lesson, features[0], train, features[1], val, out=out, narrator=narrator)
+    return _learn_whole(lesson, manifest, train, val, out=out, quarantine=quarantine, narrator=narrator)
+
+
+def _encoded(
+    lesson: Lesson, samples: Sequence[Sample], quarantine: Quarantine, narrator: Narrator, what: str
+) -> dict[int, Tensor]:
+    return encode_samples(
+        lesson.model,
+        samples,
+        lesson.spec,
+        quarantine,
+        views=1,
+        crop_count=1,
+        device=lesson.device,
+        workers=lesson.workers,
+        narrator=narrator,
+        use_cache=lesson.use_cache,
+        what=what,
+    )
+
+
+def learn_head(
+    lesson: Lesson,
+    encoded: dict[int, Tensor],
+    train: Sequence[Sample],
+    encoded_val: dict[int, Tensor],
+    val: Sequence[Sample],
+    *,
+    out: Path | None,
+    narrator: Narrator,
+) -> Fitted:
+    """Train the classifier on encoded clips: index of the sample -> (views, ...)."""
+    model, device, task = lesson.model.to(lesson.device), lesson.device, lesson.task
+    kept = sorted(encoded)
+    inputs = torch.stack([encoded[index][0] for index in kept]).to(device)
+    targets = task.targets([train[index] for index in kept]).to(device)
+    weights = _weights(lesson, targets)
+    order = _order(lesson, targets)
+
+    def batches(epoch: int) -> Iterator[dict[str, Tensor]]:
+        for part in torch.as_tensor(order(epoch), device=device).split(lesson.batch_size):
+            yield {"encoded": inputs[part], "targets": targets[part]}
+
+    def step(batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        logits = model.classify(batch["encoded"])
+        return {"loss": task.loss(logits, batch["targets"], smoothing=lesson.smoothing, class_weights=weights)}
+
+    held = sorted(encoded_val)
+    val_inputs = torch.stack([encoded_val[index][0] for index in held]).to(device) if held else inputs[:0]
+    val_targets = task.targets([val[index] for index in held]).to(device)
+
+    def validate(_: VideoModel) -> dict[str, float]:
+        with torch.inference_mode():
+            return figures(task, model.classify(val_inputs), val_targets)
+
+    return _fit(lesson, step, batches, validate if held else None, out=out, narrator=narrator)
+
+
+def _learn_whole(
+    lesson: Lesson,
+    manifest: Manifest,
+    train: Sequence[Sample],
+    val: Sequence[Sample],
+    *,
+    out: Path | None,
+    quarantine: Quarantine,
+    narrator: Narrator,
+) -> Fitted:
+    model, spec, task = lesson.model.to(lesson.device), lesson.spec, lesson.task
+    targets = task.targets(train)
+    store = FrameStore(samples=train, spec=spec)
+    budget = int(STORE_FRACTION * (free_bytes(torch.device("cpu")) or 0))
+    tell = progress_of(narrator, "decode")
+    in_memory = store.fill(quarantine, budget_bytes=budget, workers=max(1, lesson.workers), progress=tell)
+    if not in_memory:
+        narrator.say("the frames do not fit in memory, so every epoch decodes them anew")
+    batches = TrainingBatches(
+        samples=train,
+        spec=spec,
+        batch_size=lesson.batch_size,
+        order=_order(lesson, targets),
+        quarantine=quarantine,
+        seed=lesson.recipe.seed,
+        workers=lesson.workers,
+        store=store if in_memory else None,
+    )
+    strengths = Augmentation()
+    may_flip, mirrored = mirror_columns(manifest, task)
+    weights = _weights(lesson, targets.to(lesson.device))
+
+    def step(batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        index = batch["index"].cpu()
+        truth = targets[index]
+        frames, flipped = augment(
+            batch["video"].to(lesson.device), strengths, frames=spec.frames, side_px=spec.side_px, may_flip=may_flip(truth)
+        )
+        truth = torch.where(flipped.cpu()[:, None], truth[:, mirrored], truth).to(lesson.device)
+        video, truth = mix_clips(to_input(frames, spec), truth, mixup=lesson.mixup, cutmix=lesson.cutmix)
+        return {"loss": task.loss(model(video), truth, smoothing=lesson.smoothing, class_weights=weights)}
+
+    validation = ValidationClips(lesson, val, quarantine) if val else None
+    return _fit(lesson, step, batches, validation, out=out, narrator=narrator)
+
+
+class ValidationClips:
+    """Figures on the validation clips, which are decoded once and held where they fit in memory."""
+
+    def __init__(self, lesson: Lesson, samples: Sequence[Sample], quarantine: Quarantine) -> None:
+        self.lesson, self.samples, self.quarantine = lesson, samples, quarantine
+        self.targets = lesson.task.targets(samples)
+        self.held: list[dict[str, Tensor]] | None = None
+        spec = lesson.spec
+        size = len(samples) * spec.frames * spec.side_px**2 * 3
+        self.fits = size < STORE_FRACTION * (free_bytes(torch.device("cpu")) or 0)
+
+    def _batches(self) -> Iterator[dict[str, Tensor]]:
+        if self.held is not None:
+            yield from self.held
+            return
+        held = []
+        for batch in view_batches(
+            self.samples, self.lesson.spec, self.quarantine, views=1, crop_count=1, clips_per_batch=16, workers=self.lesson.workers
+        ):
+            if self.fits:
+                held.append(batch)
+            yield batch
+        if self.fits:
+            self.held = held
+
+    def __call__(self, model: VideoModel) -> dict[str, float]:
+        lesson, logits, index = self.lesson, [], []
+        with torch.inference_mode():
+            for batch in self._batches():
+                clips = batch["video"][:, 0].to(lesson.device)
+                logits.append(model(to_input(clips, lesson.spec)).float().cpu())
+                index.append(batch["index"])
+        return figures(lesson.task, torch.cat(logits), self.targets[torch.cat(index)])
+
+
+def figures(task: Recognition, logits: Tensor, targets: Tensor) -> dict[str, float]:
+    """Validation loss, and the share of clips whose best class (in every head) is one of theirs."""
+    right = torch.ones(len(logits), dtype=torch.bool, device=logits.device)
+    for part in task.parts().values():
+        best = logits[:, part].argmax(1, keepdim=True)
+        right &= targets[:, part].gather(1, best)[:, 0] > 0
+    return {"loss": float(task.loss(logits, targets)), "top1": float(right.float().mean())}
+
+
+def mirror_columns(manifest: Manifest, task: Recognition) -> tuple[Callable[[Tensor], Tensor], Tensor]:
+    """(targets -> may this clip be mirrored, column that each class becomes when it is).
+
+    A class whose mirror image is another class takes that class's place; one named left or right without a partner is
+    never mirrored.
+    """
+    columns = [label for labels in task.heads.values() for label in labels]
+    place = {label: number for number, label in enumerate(columns)}
+    partner = {**sided_pairs(columns), **manifest.mirror}
+    mirrored = torch.tensor([place.get(partner.get(label, label), number) for number, label in enumerate(columns)])
+    veto = torch.tensor([_sided(label) and partner.get(label, label) not in place.keys() - {label} for label in columns])
+    return lambda targets: ~(targets.bool() & veto).any(1), mirrored
+
+
+def sided_pairs(labels: Sequence[str]) -> dict[str, str]:
+    """Classes that are each other's mirror image by name: "turn left" and "turn right"."""
+    known, pairs = set(labels), {}
+    for label in labels:
+        swapped = " ".join({"left": "right", "right": "left"}.get(word, word) for word in _words(label))
+        pairs |= {label: other for other in known if other != label and " ".join(_words(other)) == swapped != " ".join(_words(label))}
+    return pairs
+
+
+def _words(label: str) -> list[str]:
+    return label.lower().replace("_", " ").replace("-", " ").split()
+
+
+def _sided(label: str) -> bool:
+    return bool({"left", "right"} & set(_words(label)))
+
+
+def _order(lesson: Lesson, targets: Tensor) -> Callable[[int], list[int]]:
+    """epoch -> indices for this process."""
+    rank, world = process_place()
+    seed = lesson.recipe.seed
+
+    def order(epoch: int) -> list[int]:
+        if lesson.balance == "sampling":
+            whole = balanced_order(targets.cpu().numpy(), seed=seed, epoch=epoch)
+        else:
+            whole = shuffled_order(len(targets), seed=seed, epoch=epoch)
+        return shard(whole, rank=rank, processes=world).tolist()
+
+    return order
+
+
+def _weights(lesson: Lesson, targets: Tensor) -> Tensor | None:
+    return class_weights(targets.sum(0)) if lesson.balance == "weights" else None
+
+
+def _fit(lesson: Lesson, step, batches, validate, *, out: Path | None, narrator: Narrator) -> Fitted:
+    return fit(
+        step,
+        batches,
+        model=lesson.model,
+        recipe=lesson.recipe,
+        validate=validate,
+        out=out,
+        device=str(lesson.device),
+        tensorboard=lesson.tensorboard,
+        progress=progress_of(narrator, "train"),
+        say=narrator.say,
+    )
+

@@ -1,0 +1,146 @@
+"""Before training: how long each candidate takes on this machine and how much memory, measured on a few batches."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+
+from ..data import Manifest, Quarantine, Sample, view_batches
+from ..errors import DataError, MissingExtra
+from ..models import VideoModel
+from ..presets import Preset, count, create_model, find_preset
+from ..tasks import Recognition
+from ..train import free_bytes, measure_memory, pick_device
+from ..video import to_input
+from .choose import choose_preset, choose_recipe
+from .narrate import Narrator, Silent
+from .prepare import ClassEdits, load_data, pick_workers, refuse_hopeless, split_data
+
+MEASURED_BATCHES = 3
+CANDIDATES = ("motion_appearance", "motion", "efficientnet_lite0_difference", "r2plus1d_stage", "r3d_18", "r2plus1d_18")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What training one preset on this data and machine costs.
+
+    decode_s     seconds to decode every training clip once
+    minutes      decoding, encoding and all steps together
+    memory_mb    peak above the idle process while stepping
+    """
+
+    preset: str
+    params: int
+    gmacs: float
+    epochs: int
+    batch_size: int
+    decode_s: float
+    step_s: float
+    minutes: float
+    memory_mb: float
+    fits: bool
+    taken: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def plan(
+    data: str | Path,
+    *,
+    presets: Sequence[str] = (),
+    kind: str | None = None,
+    root: str | Path | None = None,
+    group_by: str | None = None,
+    edits: ClassEdits | None = None,
+    device: str = "auto",
+    workers: int | None = None,
+    seed: int = 0,
+    narrator: Narrator | None = None,
+) -> list[Plan]:
+    """One row a candidate, the one that `train` would take first.
+
+    presets  candidates; by default the one that the rule takes and a ladder of others
+    """
+    narrator = narrator or Silent()
+    place, processes = pick_device(device), pick_workers(workers)
+    named = [find_preset(name) for name in presets]
+    manifest = load_data(data, kind=kind, root=root, group_by=group_by, edits=edits)
+    refuse_hopeless(manifest)
+    manifest = split_data(manifest, seed=seed, workers=processes, narrator=narrator)
+    taken = choose_preset(manifest, name=None, device=place).preset.name
+    candidates = named or [find_preset(name) for name in dict.fromkeys((taken, *CANDIDATES))]
+    rows = []
+    for number, preset in enumerate(candidates):
+        narrator.progress("measure", number, len(candidates))
+        try:
+            rows.append(_measure(preset, manifest, place, processes, taken=preset.name == taken, seed=seed))
+        except MissingExtra as missing:
+            narrator.say(f"{preset.name} is left out: {missing}")
+    narrator.progress("measure", len(candidates), len(candidates))
+    return rows
+
+
+def _measure(preset: Preset, manifest: Manifest, device: torch.device, workers: int, *, taken: bool, seed: int) -> Plan:
+    train = [s for s in manifest.samples if s.split == "train"]
+    task = Recognition.of(manifest)
+    recipe, batch_size = choose_recipe(
+        preset, clips=len(train), batch_size=None, epochs=None, lr=None, weight_decay=None, fine_tune=False, ema=None,
+        accumulate=1, clip_norm=1.0, patience=None, precision="fp32", watched=False, seed=seed,
+    )  # fmt: skip
+    model = create_model(preset.name, num_classes=task.classes).to(device)
+    size = count(model, preset.clip)
+    probe_size = 4 if preset.frozen else batch_size
+    clips, decode_s = _decode_some(train, preset, probe_size)
+    idle = free_bytes(device)
+    with measure_memory(device) as memory:
+        step_s = _time_steps(model, preset, task, clips.to(device), train[: len(clips)])
+    clips_total = len(train)
+    decode_total = decode_s * clips_total / max(1, workers)
+    if preset.frozen:  # every clip is encoded once; the head's epochs are over in seconds
+        compute = step_s / len(clips) * clips_total
+    else:
+        compute = step_s / len(clips) * clips_total * recipe.epochs
+    return Plan(
+        preset=preset.name,
+        params=size.params,
+        gmacs=size.gmacs,
+        epochs=recipe.epochs,
+        batch_size=batch_size,
+        decode_s=decode_total,
+        step_s=step_s,
+        minutes=(decode_total + compute) / 60,
+        memory_mb=memory.peak_bytes / 2**20,
+        fits=idle is None or memory.peak_bytes < idle,
+        taken=taken,
+    )
+
+
+def _decode_some(samples: Sequence[Sample], preset: Preset, wanted: int) -> tuple[torch.Tensor, float]:
+    """(clips uint8 (n, t, h, w, 3), seconds to decode one)."""
+    quarantine, begun = Quarantine(total=len(samples), limit=len(samples)), perf_counter()
+    for batch in view_batches(
+        samples[: wanted + 8], preset.clip, quarantine, views=1, crop_count=1, clips_per_batch=wanted, workers=0
+    ):
+        clips = batch["video"][:, 0]
+        return clips, (perf_counter() - begun) / len(clips)
+    raise DataError("none of the first clips can be read; `marey validate` lists what is wrong with them")
+
+
+def _time_steps(model: VideoModel, preset: Preset, task: Recognition, clips: torch.Tensor, samples: Sequence[Sample]) -> float:
+    """The fastest of a few steps (a training step, or one encoding of a frozen preset), in seconds."""
+    targets, times = task.targets(samples).to(clips.device), []
+    for _ in range(MEASURED_BATCHES):
+        begun = perf_counter()
+        if preset.frozen:
+            with torch.inference_mode():
+                model.eval().encode(to_input(clips, preset.clip))
+        else:
+            task.loss(model.train()(to_input(clips, preset.clip)), targets).backward()
+        if clips.device.type == "cuda":
+            torch.cuda.synchronize(clips.device)
+        times.append(perf_counter() - begun)
+    return min(times)

@@ -1,0 +1,134 @@
+"""A model slides over videos of any length in bounded memory: a Timeline each, as JSON, CSV and an overlay film."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..data import Quarantine, Sample, cut_views
+from ..errors import UsageError, VideoError
+from ..report import write_overlay, write_timeline, write_timeline_csv
+from ..results import Timeline
+from ..tasks import EventRule, cell_scores, events
+from ..video import Video, clip_seconds, open_video, window_starts
+from .narrate import Narrator, Silent, progress_of
+from .prepare import list_videos
+from .scores import Trained, clip_probabilities, open_model, sample_probabilities, stamp
+
+WINDOWS_AT_ONCE = 8
+
+
+def predict(
+    model: str | Path | Trained,
+    videos: Sequence[str | Path],
+    *,
+    out: str | Path | None = None,
+    views: str | None = None,
+    hop_s: float | None = None,
+    rule: EventRule | None = None,
+    overlay: bool = True,
+    device: str = "auto",
+    max_bad: int = 3,
+    narrator: Narrator | None = None,
+) -> tuple[dict[str, Timeline], dict[str, str]]:
+    """({video: Timeline}, {video: why it could not be read}).
+
+    model     a run folder, a .safetensors file, or what `open_model` returned
+    videos    files, folders (searched for videos) or globs
+    out       folder for NAME.json, NAME.csv and NAME.mp4; None writes nothing
+    views     "TxS" makes `video_scores` the very numbers of `evaluate --views TxS`; None averages the windows
+    hop_s     time from one window to the next; None is half a window
+    """
+    narrator, rule = narrator or Silent(), rule or EventRule()
+    paths = list_videos(videos)
+    trained = model if isinstance(model, Trained) else open_model(Path(model), device=device)
+    if hop_s is not None and not 0 < hop_s < float("inf"):
+        raise UsageError(f"--hop is {hop_s} s; it must be more than 0")
+    quarantine, found = Quarantine(total=len(paths), limit=max_bad), {}
+    names = output_names(paths)
+    for number, path in enumerate(paths):
+        try:
+            found[path] = _timeline(trained, path, quarantine, views=views, hop_s=hop_s, rule=rule, narrator=narrator)
+            if out is not None:
+                target = Path(out) / names[number]
+                write_timeline(found[path], target.with_name(target.name + ".json"))
+                write_timeline_csv([found[path]], target.with_name(target.name + ".csv"))
+                if overlay:
+                    tell = progress_of(narrator, f"film {Path(path).name}")
+                    write_overlay(path, found[path], target.with_name(target.name + ".mp4"), progress=tell)
+        except VideoError as error:
+            found.pop(path, None)
+            quarantine.add(error)
+            narrator.say(f"left out: {error}")
+    return found, quarantine.reasons
+
+
+def output_names(paths: Sequence[str]) -> list[str]:
+    """A file stem each; videos of one name in several folders get numbers."""
+    names, taken = [], {}
+    for path in paths:
+        stem = Path(path.replace("::", "-")).stem
+        taken[stem] = taken.get(stem, 0) + 1
+        names.append(stem if taken[stem] == 1 else f"{stem}-{taken[stem]}")
+    return names
+
+
+def _timeline(
+    trained: Trained,
+    path: str,
+    quarantine: Quarantine,
+    *,
+    views: str | None,
+    hop_s: float | None,
+    rule: EventRule,
+    narrator: Narrator,
+) -> Timeline:
+    task = trained.task
+    with open_video(path) as video:
+        duration_s = video.info.duration_s
+        window_s = min(window_length(trained, video), duration_s)
+        hop_s = min(hop_s or window_s / 2, window_s)  # a larger hop would leave gaps that nobody looked at
+        starts = window_starts(duration_s, window_s, hop_s)
+        tell = progress_of(narrator, f"predict {Path(path).name}")
+        rows = []
+        for part in window_probabilities(trained, video, starts, window_s):
+            rows.append(part)
+            tell(min(len(starts), sum(map(len, rows))), len(starts))
+    scores = np.concatenate(rows)
+    if views is None:
+        whole = scores.mean(0)
+    else:
+        sample = Sample(path=path, labels={})
+        whole = sample_probabilities(
+            trained, [sample], quarantine, views=views, workers=0, narrator=Silent(), use_cache=False
+        )[0]
+    edges, cells = cell_scores(starts, window_s, scores, duration_s)
+    several = len(task.heads) > 1
+    keys = [f"{head}: {label}" if several else label for head, names in task.heads.items() for label in names]
+    found = []
+    for head, part in task.parts().items():
+        named = [f"{head}: {label}" if several else label for label in task.heads[head]]
+        found += events(edges, cells[:, part], named, rule, leading_only=not task.multi_label)
+    protocol = stamp(
+        trained, quarantine, views=views or "windows", clips=1, window_s=round(window_s, 6), hop_s=round(hop_s, 6), events=asdict(rule)
+    )
+    return Timeline(path, duration_s, protocol, dict(zip(keys, map(float, whole), strict=True)), tuple(found))
+
+
+def window_length(trained: Trained, video: Video) -> float:
+    """Seconds that one window of this video shows the model."""
+    spec = trained.spec
+    if spec.sampling == "uniform":
+        return trained.window_s
+    return spec.frames * spec.stride / float(spec.fps or video.info.fps)
+
+
+def window_probabilities(trained: Trained, video: Video, starts: np.ndarray, window_s: float) -> Iterator[np.ndarray]:
+    """(n, classes) for a few windows at a time, so that memory does not grow with the video."""
+    spec, fps, end_s = trained.spec, video.info.fps, video.info.duration_s
+    for first in range(0, len(starts), WINDOWS_AT_ONCE):
+        some = starts[first : first + WINDOWS_AT_ONCE]
+        seconds = np.stack([clip_seconds(spec, fps, start, min(start + window_s, end_s), 0.5) for start in some])
+        yield clip_probabilities(trained, torch.from_numpy(cut_views(video, seconds, spec))).numpy()

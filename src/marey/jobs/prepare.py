@@ -1,0 +1,111 @@
+"""What every job does first: read the data as asked for, refuse what cannot be learned from, split it."""
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from glob import glob
+from pathlib import Path
+
+from ..data import Manifest, edit_classes, near_duplicates, read_manifest, split_manifest, videos_below
+from ..errors import DataError, UsageError
+from .narrate import Narrator, progress_of
+
+
+@dataclass(frozen=True)
+class ClassEdits:
+    """Classes to merge (new name -> old ones), rename (old -> new) and leave out."""
+
+    merge: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    rename: Mapping[str, str] = field(default_factory=dict)
+    leave_out: tuple[str, ...] = ()
+
+
+def pick_workers(workers: int | None) -> int:
+    """How many processes decode: as asked, else all cores but one, at least one and at most eight."""
+    if workers is None:
+        return min(8, max(1, (os.cpu_count() or 1) - 1))
+    if not 0 <= workers <= 256:
+        raise UsageError(f"--workers is {workers}; give 0 (decode in the main process) to 256")
+    return workers
+
+
+def load_data(
+    data: str | Path,
+    *,
+    kind: str | None = None,
+    root: str | Path | None = None,
+    group_by: str | None = None,
+    edits: ClassEdits | None = None,
+) -> Manifest:
+    """The manifest of DATA with its classes edited as asked."""
+    manifest = read_manifest(data, kind=kind, root=root, group_by=group_by)
+    if edits is not None and edits != ClassEdits():
+        manifest = edit_classes(manifest, merge=edits.merge, rename=edits.rename, leave_out=edits.leave_out)
+    return manifest
+
+
+def refuse_hopeless(manifest: Manifest) -> None:
+    """DataError for data that no model can learn classes from: one class, or a class with a single clip."""
+    for head, labels in manifest.heads.items():
+        counts = Counter(label for sample in manifest.samples for label in sample.labels.get(head, ()))
+        shown = [label for label in labels if counts[label]]
+        if len(shown) < 2 and not (manifest.multi_label and shown):
+            raise DataError(
+                f"{manifest.source} has only the class {', '.join(shown) or '(none)'}; training needs clips of at least two"
+            )
+        lonely = [label for label in shown if counts[label] == 1]
+        if lonely and not manifest.multi_label:
+            raise DataError(
+                f"class {lonely[0]!r} of {manifest.source} has a single clip"
+                + (f" (as have {len(lonely) - 1} others)" if len(lonely) > 1 else "")
+                + ", too few to train on one and test on another; add clips, or leave it out with --leave-out"
+            )
+
+
+def split_data(manifest: Manifest, *, seed: int, workers: int, narrator: Narrator) -> Manifest:
+    """The manifest with a split for every sample; declared splits stay, groups and near-duplicates are kept together."""
+    duplicates = duplicates_of(manifest, workers=workers, narrator=narrator)
+    split = split_manifest(manifest, seed=seed, near_duplicate_groups=duplicates)
+    for head, labels in split.heads.items():
+        seen = {label for s in split.samples if s.split == "train" for label in s.labels.get(head, ())}
+        shown = {label for s in split.samples for label in s.labels.get(head, ())}
+        absent = sorted(shown - seen)
+        if absent:
+            raise DataError(
+                f"class {absent[0]!r} of {manifest.source} has no clip in the train split, since all its clips belong to "
+                "groups held out for testing; add clips from other sources, use --folds, or leave it out with --leave-out"
+            )
+        unseen = [label for label in labels if label not in shown]
+        if unseen and not split.multi_label:
+            split = replace(split, heads={**split.heads, head: tuple(x for x in labels if x in shown)})
+    return split
+
+
+def duplicates_of(manifest: Manifest, *, workers: int, narrator: Narrator) -> list[list[str]] | None:
+    """Paths of near-duplicate videos; None where every sample has a group, which settles what belongs together."""
+    if all(sample.group is not None for sample in manifest.samples):
+        return None
+    paths = list(dict.fromkeys(sample.path for sample in manifest.samples))
+    return near_duplicates(paths, workers=workers, progress=progress_of(narrator, "compare videos"))
+
+
+def list_videos(inputs: Sequence[str | Path]) -> list[str]:
+    """Files, folders (searched for videos) and globs to a list of videos, each once; UsageError where there is none."""
+    found: dict[str, None] = {}
+    for given in map(str, inputs):
+        path = Path(given)
+        if path.is_dir():
+            inside = [str(p) for p in videos_below(path)]
+            if not inside:
+                raise UsageError(f"{given} has no videos in it; name files, or a folder with videos")
+        elif path.exists() or "::" in given:
+            inside = [given]
+        else:
+            inside = sorted(glob(given, recursive=True))
+            if not inside:
+                raise UsageError(f"{given} does not exist; check the path")
+        found |= dict.fromkeys(inside)
+    if not found:
+        raise UsageError("no video is named; give files, folders or globs")
+    return list(found)

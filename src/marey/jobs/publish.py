@@ -1,0 +1,113 @@
+"""What a finished run shows: evaluation, report page, model card, and the efficiency figures measured for them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from time import perf_counter
+
+import cv2
+import numpy as np
+import torch
+
+from ..data import Manifest, Sample, read_views
+from ..errors import VideoError
+from ..presets import count
+from ..report import render_card, render_html
+from ..results import ClipScore, Evaluation, Report
+from ..train import measure_memory
+from ..video import open_video
+from .evaluate import evaluation_dict
+from .run import Run, write_json, write_text
+from .scores import Trained, clip_probabilities
+
+TIMED_CLIPS = 8
+WORST_CLIPS = 12
+THUMBNAIL_PX = 160
+
+
+def publish(
+    run: Run,
+    trained: Trained,
+    evaluations: Mapping[str, Evaluation],
+    baselines: Mapping[str, Evaluation],
+    *,
+    manifest: Manifest,
+    samples: Sequence[Sample],
+    history: Sequence[Mapping[str, float]],
+    train_minutes: float,
+    notes: Sequence[str] = (),
+) -> None:
+    """Write report.html, model_card.md and, last, evaluation.json, which marks the run as finished.
+
+    samples  those that were evaluated; a few are timed from file to probabilities
+    A model of several heads gets its first head into report.html and card, and a page report-HEAD.html for each other.
+    """
+    efficiency = measure_efficiency(trained, samples) | {"train_minutes": train_minutes}
+    for number, (head, evaluation) in enumerate(evaluations.items()):
+        worst = worst_clips(evaluation)
+        report = Report(
+            title=f"{run.folder.name}: {head}" if len(evaluations) > 1 else run.folder.name,
+            evaluation=evaluation,
+            baselines=baselines,
+            history=tuple(history),
+            efficiency=efficiency,
+            thumbnails=dict(thumbnails(worst)),
+            run={**run.info, "folder": str(run.folder)},
+            notes=(*notes, *data_notes(manifest, evaluation)),
+        )
+        write_text(run.folder / ("report.html" if number == 0 else f"report-{head}.html"), render_html(report))
+        write_text(run.folder / ("model_card.md" if number == 0 else f"model_card-{head}.md"), render_card(report))
+    write_json(run.folder / "evaluation.json", evaluation_dict(evaluations))
+
+
+def measure_efficiency(trained: Trained, samples: Sequence[Sample]) -> dict[str, float]:
+    """params, gmacs, and for a few clips alone on this machine: ms_per_clip from file to probabilities, peak_memory_mb."""
+    size = count(trained.model, trained.spec)
+    figures: dict[str, float] = {"params": size.params, "gmacs": size.gmacs}
+    times = []
+    with measure_memory(trained.device) as memory:
+        for sample in samples[: TIMED_CLIPS + 1]:
+            begun = perf_counter()
+            try:
+                clip_probabilities(trained, torch.from_numpy(read_views(sample, trained.spec)))
+            except VideoError:
+                continue
+            times.append(perf_counter() - begun)
+    if len(times) > 1:  # the first one warms up
+        figures["ms_per_clip"] = 1000 * float(np.median(times[1:]))
+        figures["peak_memory_mb"] = memory.peak_bytes / 2**20
+    return figures
+
+
+def worst_clips(evaluation: Evaluation) -> list[ClipScore]:
+    """The clips that were most confidently given a wrong class, worst first."""
+    wrong = [clip for clip in evaluation.clips if not clip.right and clip.truth]
+    return sorted(wrong, key=lambda clip: -max(clip.scores))[:WORST_CLIPS]
+
+
+def thumbnails(clips: Iterable[ClipScore]) -> Iterable[tuple[str, bytes]]:
+    """(path, JPEG of the middle frame) of every clip."""
+    for clip in clips:
+        with open_video(clip.path) as video:
+            start_s = clip.start_s or 0.0
+            end_s = video.info.duration_s if clip.end_s is None else clip.end_s
+            frame = video.frames_at([(start_s + end_s) / 2], short_px=THUMBNAIL_PX).frames[0]
+        written, jpeg = cv2.imencode(".jpg", frame[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
+        if written:
+            yield clip.path, jpeg.tobytes()
+
+
+def data_notes(manifest: Manifest, evaluation: Evaluation) -> list[str]:
+    """Sentences about the data that a reader must not miss."""
+    notes = []
+    clips = evaluation.metrics["top1"].n if "top1" in evaluation.metrics else 0
+    if 0 < clips < 30:
+        notes.append(f"Only {clips} clips (or sources) were held out: the interval is wide, and a few clips decide the figure.")
+    small = [c.label for c in evaluation.per_class if c.clips < 5]
+    if small:
+        some = ", ".join(small[:5]) + (", ..." if len(small) > 5 else "")
+        notes.append(f"{len(small)} classes have fewer than 5 held-out clips ({some}): their figures say little.")
+    if all(sample.group is None for sample in manifest.samples):
+        notes.append(
+            "The data name no source, subject or camera, so clips of one recording may be on both sides of the split "
+            "unless they look alike: the figure can be too good. A group column (--group-by) settles it."
+        )
+    return notes

@@ -1,0 +1,165 @@
+"""A run is a folder: what was asked (run.json), on which clips (manifest.parquet), and everything that came of it."""
+
+import hashlib
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..data import Manifest, read_manifest, write_manifest
+from ..errors import UsageError
+from ..train import code_version
+
+RUN_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder that exists. `info` is run.json."""
+
+    folder: Path
+    info: Mapping[str, Any]
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "model.safetensors"
+
+    @property
+    def finished(self) -> bool:
+        return (self.folder / "evaluation.json").exists()
+
+    def manifest(self) -> Manifest:
+        return read_manifest(self.folder / "manifest.parquet")
+
+
+@cache
+def versions() -> dict[str, str]:
+    """What a figure depends on besides the data: packages, Python, machine."""
+    found = {"marey": __version__, "python": platform.python_version(), "machine": platform.machine()}
+    for name in ("torch", "av", "numpy", "opencv-python-headless"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "absent"
+    return found
+
+
+def decoder_version() -> str:
+    """What turned files into frames, for protocol stamps."""
+    return f"PyAV {versions()['av']}"
+
+
+def manifest_hash(manifest: Manifest) -> str:
+    """Twelve hex digits over every sample with its labels, span, split and group."""
+    lines = [
+        json.dumps([s.path, {h: list(v) for h, v in s.labels.items()}, s.start_s, s.end_s, s.split, s.group])
+        for s in manifest.samples
+    ]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+
+
+def write_text(path: Path, text: str) -> None:
+    """Whole or not at all: a reader never sees half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".part", delete=False, encoding="utf-8") as file:
+        file.write(text)
+    Path(file.name).replace(path)
+    path.chmod(0o666 & ~_umask())
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_json(path: Path, data: Any) -> None:
+    write_text(path, json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def default_folder(name: str) -> Path:
+    """runs/NAME-DATE, with a number behind it when that second is taken."""
+    stem = Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    candidate, number = stem, 1
+    while candidate.exists():
+        number += 1
+        candidate = stem.with_name(f"{stem.name}-{number}")
+    return candidate
+
+
+def begin_run(folder: Path, arguments: Mapping[str, Any], manifest: Manifest, details: Mapping[str, Any]) -> Run:
+    """Make the folder, or take up one that the same arguments and data left; others are refused."""
+    info = {
+        "format": RUN_FORMAT,
+        "arguments": dict(arguments),
+        "data": {"source": manifest.source, "kind": manifest.kind, "hash": manifest_hash(manifest), "clips": len(manifest)},
+        "versions": versions(),
+        "commit": code_version()["commit"],
+        **details,
+    }
+    info = json.loads(json.dumps(info))
+    path = folder / "run.json"
+    if path.exists():
+        before = read_run(folder).info
+        for what in ("arguments", "data"):
+            old, new = before[what], info[what]
+            other = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+            if other:
+                key = sorted(other)[0]
+                raise UsageError(
+                    f"{folder} holds a run with {key} {old.get(key)!r}, and this one has {new.get(key)!r}; "
+                    "give the same command to resume it, or another --out"
+                )
+        return Run(folder, before)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} exists and is no run; give another --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_manifest(manifest, folder / "manifest.parquet", "parquet")
+    write_json(path, info)
+    return Run(folder, info)
+
+
+def read_run(folder: Path) -> Run:
+    """UsageError where it is no run, or one of a newer Marey."""
+    path = folder / "run.json"
+    if not folder.exists():
+        raise UsageError(f"{folder} does not exist; `marey runs` lists the runs that do")
+    if not path.is_file():
+        raise UsageError(f"{folder} is no run (it has no run.json); `marey runs` lists the runs")
+    try:
+        info = json.loads(path.read_text(encoding="utf-8"))
+        newer = info["format"] > RUN_FORMAT
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path} is damaged ({error}); train again with another --out") from None
+    if newer:
+        raise UsageError(f"{path} has format {info['format']}, newer than {RUN_FORMAT}; upgrade Marey")
+    return Run(folder, info)
+
+
+def list_runs(root: Path) -> list[dict[str, Any]]:
+    """One row a run below `root`, newest first: folder, preset, data, state, top1."""
+    rows = []
+    for path in sorted(root.glob("*/run.json"), key=lambda p: p.stat().st_mtime, reverse=True):
+        run = read_run(path.parent)
+        score = None
+        if run.finished:
+            metrics = json.loads((run.folder / "evaluation.json").read_text(encoding="utf-8"))["metrics"]
+            score = metrics.get("top1", metrics.get("map", {})).get("value")
+        rows.append(
+            {
+                "folder": str(run.folder),
+                "preset": run.info.get("preset"),
+                "data": run.info["data"]["source"],
+                "state": "finished" if run.finished else "resumable",
+                "score": score,
+            }
+        )
+    return rows
