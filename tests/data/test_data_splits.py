@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marey.data import Manifest, Sample, grouped_folds, leaks, split_manifest, unit_of
@@ -27,6 +27,7 @@ def sides(data: Manifest) -> dict[str, int]:
     return {side: found.count(side) for side in ("train", "val", "test")}
 
 
+@settings(max_examples=25)
 @given(
     st.lists(st.tuples(st.integers(0, 9), st.sampled_from("abc")), min_size=40, max_size=80),
     st.integers(0, 3),

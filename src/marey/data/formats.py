@@ -10,11 +10,23 @@ from pathlib import Path
 from shutil import rmtree
 
 from ..errors import DataError, UsageError
+from .activitynet import read_activitynet, recognise_activitynet, write_activitynet
+from .charades import (
+    read_charades,
+    read_charades_spans,
+    recognise_charades,
+    write_charades,
+)
+from .epic import read_epic, recognise_epic, write_epic
 from .finding import VIDEO_EXTENSIONS, is_video, videos_below, visible_folders
 from .folders import read_folders, recognise_folders, write_folders
+from .kinetics import read_kinetics, recognise_kinetics, write_kinetics
 from .manifest import Manifest
 from .rows import Draft, assemble, merged, nearest, split_of_file
+from .something import read_something, recognise_something, write_something
 from .sources import Source
+from .split_lists import read_hmdb, read_ucf, recognise_hmdb, recognise_ucf, write_hmdb, write_ucf
+from .sports1m import read_sports1m, recognise_sports1m, write_sports1m
 from .tables import (
     is_manifest,
     read_csv,
@@ -29,8 +41,9 @@ from .tables import (
     write_parquet,
     write_tsv,
 )
+from .webdataset import expand, read_webdataset, recognise_webdataset, write_webdataset
 
-ANNOTATION_SUFFIXES = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".tar"}
+ANNOTATION_SUFFIXES = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet"}
 
 
 @dataclass(frozen=True)
@@ -40,20 +53,38 @@ class Format:
     title      what it is called in a sentence
     recognise  whether a source is of this format, by its content
     read, write  from a source to a draft; from a manifest to a path
+    whole_folder  a folder is read as one, not file by file
+    on_request  another reading of what is recognised as something else; only --kind chooses it
     """
 
     title: str
     recognise: Callable[[Source], bool]
     read: Callable[[Source], Draft]
     write: Callable[[Manifest, Path], None]
+    whole_folder: bool = False
+    on_request: bool = False
 
 
 FORMATS: dict[str, Format] = {
-    "folders": Format("class folders", recognise_folders, read_folders, write_folders),
+    "folders": Format("class folders", recognise_folders, read_folders, write_folders, whole_folder=True),
     "csv": Format("CSV", recognise_csv, read_csv, write_csv),
     "tsv": Format("TSV", recognise_tsv, read_csv, write_tsv),
     "jsonl": Format("JSON Lines", recognise_jsonl, read_jsonl, write_jsonl),
     "parquet": Format("Parquet", recognise_parquet, read_parquet, write_parquet),
+    "kinetics": Format("Kinetics CSV", recognise_kinetics, read_kinetics, write_kinetics),
+    "ucf101": Format("UCF-101 split lists", recognise_ucf, read_ucf, write_ucf, whole_folder=True),
+    "hmdb51": Format("HMDB-51 split lists", recognise_hmdb, read_hmdb, write_hmdb, whole_folder=True),
+    "charades": Format("Charades CSV", recognise_charades, read_charades, write_charades),
+    "charades-spans": Format(
+        "Charades CSV by span", recognise_charades, read_charades_spans, write_charades, on_request=True
+    ),
+    "activitynet": Format("ActivityNet JSON", recognise_activitynet, read_activitynet, write_activitynet),
+    "something": Format("Something-Something V2 JSON", recognise_something, read_something, write_something),
+    "epic": Format("EPIC-Kitchens CSV", recognise_epic, read_epic, write_epic),
+    "sports1m": Format("Sports-1M lists", recognise_sports1m, read_sports1m, write_sports1m),
+    "webdataset": Format(
+        "WebDataset shards", recognise_webdataset, read_webdataset, write_webdataset, whole_folder=True
+    ),
 }
 
 
@@ -80,9 +111,12 @@ def read_manifest(
     wanted = None if kind is None else find_format(kind)
     if root is not None and not Path(root).is_dir():
         raise UsageError(f"the folder of videos {root} does not exist; correct --root")
+    shards = None
     if not os.path.lexists(path):
-        raise UsageError(f"{path} does not exist; check the path of your data")
-    source = Source(path, group_by=group_by, root=root)
+        shards = expand(str(path)) if str(path).endswith(".tar") else []
+        if not shards:
+            raise UsageError(f"{path} does not exist; check the path of your data")
+    source = Source(path, group_by=group_by, root=root, shards=shards)
     if source.path.is_file() and source.path.stat().st_size == 0:
         raise DataError(f"{path} is empty; name an annotation file with a line for each video")
     found, sources = (wanted, _sources_of(wanted, source)) if wanted else _recognised(source)
@@ -121,7 +155,7 @@ def _within(source: Source, path: Path) -> Source:
 
 def _sources_of(wanted: Format, source: Source) -> list[Source]:
     """Where data of a stated kind lie: the path itself, or the annotation files of that kind in the folder."""
-    if not source.path.is_dir() or wanted.title == "class folders":
+    if not source.path.is_dir() or wanted.whole_folder:
         return [source]
     files = [one for p in _annotation_files(source.path) if wanted.recognise(one := _within(source, p))]
     if not files:
@@ -140,14 +174,20 @@ def _parts(found: Format, files: list[Source]) -> list[Source]:
 
 def _recognised(source: Source) -> tuple[Format, list[Source]]:
     """The one format that fits, and the files it is in; DataError where none does, or several do."""
-    inside = [source]
+    inside = []
     if source.path.is_dir():
         files = _annotation_files(source.path)
         own = [p for p in files if is_manifest(p)]
-        inside += [_within(source, p) for p in (own if len(own) == 1 else files)]
         if len(own) == 1:  # what Marey wrote itself leaves no doubt
-            inside = inside[1:]
-    fits = {kind: fitting for kind, f in FORMATS.items() if (fitting := [one for one in inside if f.recognise(one)])}
+            return FORMATS["parquet"], [_within(source, own[0])]
+        inside = [_within(source, p) for p in files]
+    fits = {}
+    for kind, form in FORMATS.items():
+        if form.on_request:
+            continue
+        candidates = inside if source.path.is_dir() and not form.whole_folder else [source]
+        if fitting := [one for one in candidates if form.recognise(one)]:
+            fits[kind] = fitting
     if not fits:
         raise DataError(_why_none(source))
     if len(fits) > 1:
@@ -169,6 +209,8 @@ def _why_none(source: Source) -> str:
     if not source.path.is_dir():
         if is_video(source.path.name):
             return f"{source} is a video, not a data set; give a folder of class folders or a CSV with path,label"
+        if source.head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"PK\x03\x04")):
+            return f"{source} is compressed; unpack it and name what comes out (shards must be plain tars)"
         return (
             f"{source} is none of the kinds of data known here ({', '.join(FORMATS)}), and its first line is "
             f"{source.first_line[:80]!r}; name its columns path,label in a first line, or say with --kind what it is"

@@ -18,6 +18,7 @@ SPLITS = {  # what data sets call their parts -> what we do
     **dict.fromkeys(("test", "testing"), "test"),
 }
 MEMBER = "::"  # "shard.tar::member.mp4"
+_SIDE, _OTHER_SIDE = re.compile(r"left|right"), {"left": "right", "right": "left"}
 
 
 @dataclass
@@ -26,17 +27,20 @@ class Draft:
 
     rows         (where, sample): `where` names file and line for an error message
     heads        head -> class names where the format lists them; None takes the sorted names of the rows
+    mirror       None finds the pairs of class names that differ in "left" and "right" alone
     grouped_by   the column or rule that gave `Sample.group`
     may_miss     videos that are not there are left out and listed (lists of web videos always have some)
+    detail       what was chosen among several possibilities, for the reader to know
     """
 
     rows: list[tuple[str, Sample]]
     heads: Mapping[str, Sequence[str]] | None = None
     multi_label: bool = False
     class_groups: Mapping[str, str] = field(default_factory=dict)
-    mirror: Mapping[str, str] = field(default_factory=dict)
+    mirror: Mapping[str, str] | None = None
     grouped_by: str = ""
     may_miss: bool = False
+    detail: str = ""
 
 
 def seconds(value: object, *, column: str, where: str) -> float | None:
@@ -101,6 +105,15 @@ def class_order(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(names, key=int if all(n.isdecimal() for n in names) else None))
 
 
+def mirror_pairs(heads: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """class -> the class named the same with "left" and "right" exchanged, where there is one."""
+    pairs = {}
+    for names in heads.values():
+        swapped = {name: _SIDE.sub(lambda m: _OTHER_SIDE[m[0]], name) for name in names}
+        pairs |= {name: other for name, other in swapped.items() if other != name and other in swapped}
+    return pairs
+
+
 def absolute(path: str | Path) -> str:
     """Absolute and normalised, with symbolic links left as they are."""
     return os.path.abspath(path)  # noqa: PTH100 - resolve() would follow links
@@ -142,7 +155,7 @@ def assemble(draft: Draft, *, source: str, kind: str) -> Manifest:
     heads = draft.heads
     if heads is None:
         found: dict[str, set[str]] = {}
-        for sample in samples:
+        for _, sample in draft.rows:  # also those whose video is missing: the classes do not depend on it
             for head, names in sample.labels.items():
                 found.setdefault(head, set()).update(names)
         heads = {head: class_order(names) for head, names in found.items()}
@@ -151,9 +164,9 @@ def assemble(draft: Draft, *, source: str, kind: str) -> Manifest:
         heads={head: tuple(names) for head, names in heads.items()},
         multi_label=draft.multi_label,
         source=source,
-        kind=kind,
+        kind=f"{kind} ({draft.detail})" if draft.detail else kind,
         class_groups=dict(draft.class_groups),
-        mirror=dict(draft.mirror),
+        mirror=dict(mirror_pairs(heads) if draft.mirror is None else draft.mirror),
         grouped_by=draft.grouped_by if any(sample.group for sample in samples) else "",
         missing=tuple(sorted(absent)),
     )
@@ -172,6 +185,18 @@ def one_label(sample: Sample, head: str, *, kind: str) -> str:
     if len(names) != 1:
         raise DataError(f"{sample.path} has {len(names)} classes, and {kind} holds one a clip; write parquet or jsonl")
     return names[0]
+
+
+def by_split(manifest: Manifest, *, kind: str) -> dict[str, list[Sample]]:
+    """split -> its samples, "" where none has one; DataError where only some have."""
+    parts: dict[str, list[Sample]] = {}
+    for sample in manifest.samples:
+        parts.setdefault(sample.split or "", []).append(sample)
+    if "" in parts and len(parts) > 1:
+        raise DataError(
+            f"{kind} has a file for each split, and {parts[''][0].path} has no split; fill the splits first"
+        )
+    return parts
 
 
 def stems(manifest: Manifest, *, kind: str) -> dict[str, str]:

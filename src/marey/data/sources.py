@@ -20,16 +20,30 @@ class Source:
 
     group_by  column that gives `Sample.group`; None takes the format's own
     root      folder of the videos; None is the folder of the file
+    shards    tar files that a pattern stands for; None takes the file itself or the tars of the folder
     """
 
-    def __init__(self, path: str | Path, *, group_by: str | None = None, root: str | Path | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        group_by: str | None = None,
+        root: str | Path | None = None,
+        shards: list[Path] | None = None,
+    ) -> None:
         self.path, self.group_by = Path(absolute(path)), group_by
         self.root = None if root is None else Path(absolute(root))
         self.folder = self.path if self.path.is_dir() else self.path.parent
         self.finder = Finder(self.folder, self.root)
+        self.shards = shards if shards is not None else self._shards()
 
     def __str__(self) -> str:
         return str(self.path)
+
+    def _shards(self) -> list[Path]:
+        if self.path.is_dir():
+            return sorted(p for p in self.path.glob("*.tar") if not p.name.startswith("."))
+        return [self.path] if self.head[257:262] == b"ustar" else []
 
     @cached_property
     def head(self) -> bytes:

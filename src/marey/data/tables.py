@@ -143,10 +143,10 @@ def read_parquet(source: Source) -> Draft:
         table = pq.read_table(source.path)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{source} cannot be read as Parquet ({error}); write it again") from error
+    kept = json.loads((table.schema.metadata or {}).get(METADATA_KEY, b"{}"))
     table = table.rename_columns([name.lower() for name in table.column_names])
     records = ((f"{source}, row {number}", record) for number, record in enumerate(table.to_pylist(), 1))
     draft = _draft(source, table.column_names, records, separators="|;")
-    kept = json.loads((table.schema.metadata or {}).get(METADATA_KEY, b"{}"))
     if not kept:
         return draft
     if kept.get("schema") != SCHEMA:
