@@ -4,7 +4,7 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Literal, NoReturn, Protocol
+from typing import Literal, NoReturn, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -17,13 +17,14 @@ from .transform import Resample, short_side
 DecoderName = Literal["auto", "pyav", "torchcodec"]
 
 
+@runtime_checkable
 class Decoder(Protocol):
     """What a decoding library must offer. Times are seconds from the presentation start, sizes (width, height)."""
 
     info: VideoInfo
 
     def frames_at(
-        self, seconds: Sequence[float], size: tuple[int, int], resample: Resample
+        self, seconds: Sequence[float] | np.ndarray, size: tuple[int, int], resample: Resample
     ) -> tuple[np.ndarray, np.ndarray]:
         """Frames uint8 (t, h, w, 3) on screen at sorted times, and when each of them appeared, float64 (t,)."""
         ...
@@ -60,7 +61,7 @@ class Video:
             self._decoder.close()
         self._decoder = None
 
-    def frames_at(self, seconds: Sequence[float], *, short_px: int | None = None, resample: Resample = "area") -> Clip:
+    def frames_at(self, seconds: Sequence[float] | np.ndarray, *, short_px: int | None = None, resample: Resample = "area") -> Clip:
         """For each of the sorted times the frame on screen then; times may repeat.
 
         Before the first frame that is the first frame, after the end the last one. `short_px` resizes the short side

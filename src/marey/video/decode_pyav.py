@@ -58,7 +58,7 @@ class PyAVDecoder:
         del self._container, self._stream, self._feed, self._frames, self._reformatter
 
     def frames_at(
-        self, seconds: Sequence[float], size: tuple[int, int], resample: Resample
+        self, seconds: Sequence[float] | np.ndarray, size: tuple[int, int], resample: Resample
     ) -> tuple[np.ndarray, np.ndarray]:
         frames, shown = np.empty((len(seconds), size[1], size[0], 3), np.uint8), np.empty(len(seconds))
         before: Shown | None = None
