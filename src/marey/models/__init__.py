@@ -1,8 +1,23 @@
 """Encoders: from a clip to a representation, and the classifier that reads it. One file a family."""
 
+from .c3d import C3D
 from .efficientnet import EfficientNetLite
-from .frames import FrameModel
+from .frames import FrameModel, PerFrame
+from .fusion import FusionNet
 from .interface import ImageEncoder, VideoModel
+from .motion import MotionNet
+from .resnet import ResNet
 from .resnet3d import ResNet3D
 
-__all__ = ["EfficientNetLite", "FrameModel", "ImageEncoder", "ResNet3D", "VideoModel"]
+__all__ = [
+    "C3D",
+    "EfficientNetLite",
+    "FrameModel",
+    "FusionNet",
+    "ImageEncoder",
+    "MotionNet",
+    "PerFrame",
+    "ResNet",
+    "ResNet3D",
+    "VideoModel",
+]

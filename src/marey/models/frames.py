@@ -2,7 +2,8 @@
 
         video (b, 3, t, h, w) -> each frame through the encoder -> mean over space -> tokens (b, t, d) -> head -> logits
 
-The encoder sees images only; an image (b, 3, h, w) is a clip of one frame.
+`PerFrame` instead averages the logits that a whole network gives to each frame.
+An image (b, 3, h, w) is a clip of one frame.
 """
 
 from collections.abc import Callable
@@ -18,6 +19,17 @@ class BuildHead(Protocol):
     """A temporal head for tokens of `dim` features."""
 
     def __call__(self, *, dim: int, num_classes: int) -> TemporalHead: ...
+
+
+class BuildModel(Protocol):
+    """A model of clips."""
+
+    def __call__(self, *, num_classes: int) -> VideoModel: ...
+
+
+def as_clip(video: Clips) -> Clips:
+    """Images (b, c, h, w) as clips of one frame; clips as they are."""
+    return video.unsqueeze(2) if video.ndim == 4 else video
 
 
 class FrameModel(VideoModel):
@@ -44,17 +56,50 @@ class FrameModel(VideoModel):
 
     def features(self, video: Clips) -> dict[str, Tensor]:
         """The encoder's maps, frames back on their own axis: (b, c, t, h, w)."""
-        video = video.unsqueeze(2) if video.ndim == 4 else video
-        check_clip(video, min_frames=self.min_frames, min_side=self.min_side)
+        video = self._checked(video)
         return {name: unfold_time(x, video.shape[2]) for name, x in self.encoder(fold_time(video)).items()}
 
     def encode(self, video: Clips) -> Tensor:
         """Tokens (b, t, d)."""
-        *_, last = self.features(video).values()
-        return unfold_time(self.pool(fold_time(last)), last.shape[2]).flatten(2).transpose(1, 2)
+        video = self._checked(video)
+        *_, last = self.encoder(fold_time(video)).values()
+        return self.pool(last).flatten(1).unflatten(0, video.shape[0:3:2])
+
+    def _checked(self, video: Clips) -> Clips:
+        video = as_clip(video)
+        check_clip(video, min_frames=self.min_frames, min_side=self.min_side)
+        return video
 
     def classify(self, encoded: Tensor) -> Logits:
         return self.head(encoded)
+
+    def forward(self, video: Clips) -> Logits:
+        return self.classify(self.encode(video))
+
+
+class PerFrame(VideoModel):
+    """`net`, a model of clips of one frame, on every frame by itself; the clip's logits are the frames' mean."""
+
+    def __init__(self, *, num_classes: int, net: BuildModel) -> None:
+        super().__init__()
+        self.net = net(num_classes=num_classes)
+        self.min_side = self.net.min_side
+
+    def features(self, video: Clips) -> dict[str, Tensor]:
+        """The maps of `net`, frames back on their own axis: (b, c, t, h, w)."""
+        video = as_clip(video)
+        check_clip(video)
+        maps = self.net.features(fold_time(video).unsqueeze(2))
+        return {name: unfold_time(x.squeeze(2), video.shape[2]) for name, x in maps.items()}
+
+    def encode(self, video: Clips) -> Tensor:
+        """Tokens (b, t, d)."""
+        video = as_clip(video)
+        check_clip(video)
+        return self.net.encode(fold_time(video).unsqueeze(2)).unflatten(0, video.shape[0:3:2])
+
+    def classify(self, encoded: Tensor) -> Logits:
+        return self.net.classify(encoded.flatten(0, 1)).unflatten(0, encoded.shape[:2]).mean(1)
 
     def forward(self, video: Clips) -> Logits:
         return self.classify(self.encode(video))

@@ -1,19 +1,32 @@
-"""The table of named, measured models, and what makes and measures them."""
+"""The table of named, measured models, and what builds and measures them."""
 
 from .build import classes_in, create_model, find_preset, is_frozen
 from .imagenet import lite0_tensors
+from .listing import ModelRow, model_row, model_rows, models_markdown
+from .measure import Cost, LayerRow, count, layer_table, trace_layers
+from .official_torchvision import torchvision_keys
 from .preset import Build, Mini, Preset, Score
 from .table import PRESETS
 
 __all__ = [
     "PRESETS",
     "Build",
+    "Cost",
+    "LayerRow",
     "Mini",
+    "ModelRow",
     "Preset",
     "Score",
     "classes_in",
+    "count",
     "create_model",
     "find_preset",
     "is_frozen",
+    "layer_table",
     "lite0_tensors",
+    "model_row",
+    "model_rows",
+    "models_markdown",
+    "torchvision_keys",
+    "trace_layers",
 ]

@@ -1,0 +1,138 @@
+"""What a model costs and what its layers see, found on the meta device: nothing is allocated, nothing is computed."""
+
+import copy
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..models import VideoModel
+from ..nn.receptive import FieldTrace
+from ..video import ClipSpec
+from .preset import Preset
+
+NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm)
+SILENT = (
+    nn.Identity,
+    nn.Sequential,
+    nn.Dropout,
+    nn.ReLU,
+    nn.ReLU6,
+    nn.Tanh,
+)  # neither parameters nor another size or field
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Exact parameters, and the multiply-adds of convolutions and matrix products for one clip, in billions."""
+
+    params: int
+    gmacs: float
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One layer in the order in which it runs.
+
+    size    output: channels, frames, rows, columns
+    field   how many input frames, rows and columns one output value sees (may exceed the input: its padding)
+    jump    how far apart, in the input, neighbouring outputs look
+    params  with those of the normalization that follows
+    """
+
+    name: str
+    kind: str
+    size: tuple[int, int, int, int]
+    field: tuple[int, int, int]
+    jump: tuple[int, int, int]
+    params: int
+    gmacs: float
+
+
+def count(model: Preset | VideoModel, spec: ClipSpec | None = None) -> Cost:
+    """What a preset costs for its own input, or a model for a clip of `spec`; frozen parameters count too."""
+    if isinstance(model, Preset):
+        return _preset_cost(model, spec or model.clip)
+    if spec is None:
+        raise ValueError("a model is counted for the input of a clip specification; give its spec")
+    return _cost(trace_layers(model, spec), model)
+
+
+@cache
+def _preset_cost(preset: Preset, spec: ClipSpec) -> Cost:
+    model = _blank(preset)
+    return _cost(_trace(model, spec), model)
+
+
+def _cost(rows: list[LayerRow], model: VideoModel) -> Cost:
+    return Cost(sum(p.numel() for p in model.parameters()), sum(row.gmacs for row in rows))
+
+
+@cache
+def layer_table(preset: Preset) -> tuple[LayerRow, ...]:
+    """Every layer of a preset at its own input: name, kind, output size, receptive field, parameters, GMACs."""
+    return tuple(_trace(_blank(preset), preset.clip))
+
+
+def trace_layers(model: VideoModel, spec: ClipSpec) -> list[LayerRow]:
+    """The layers of a model in the order in which one clip of `spec` runs through them; the model is left alone."""
+    return _trace(copy.deepcopy(model).to("meta"), spec)
+
+
+def _blank(preset: Preset) -> VideoModel:
+    with torch.device("meta"):
+        return preset.build(num_classes=preset.classes)
+
+
+def _trace(model: VideoModel, spec: ClipSpec) -> list[LayerRow]:
+    model.eval()
+    trace, rows, counted = FieldTrace(), [], set[int]()
+    started: list[int] = []
+
+    def enter(module: nn.Module, args: tuple[Any, ...]) -> None:
+        started.append(trace.macs)
+
+    def leave(name: str, module: nn.Module, args: tuple[Any, ...], out: Any) -> None:
+        macs = trace.macs - started.pop()
+        result = out[0] if isinstance(module, nn.RNNBase) else out
+        if isinstance(module, nn.RNNBase):
+            trace.recur(args[0], result)
+        params = sum(p.numel() for p in module.parameters() if id(p) not in counted)
+        counted.update(map(id, module.parameters()))
+        if isinstance(module, NORMS) and rows:
+            rows[-1] = replace(rows[-1], params=rows[-1].params + params)
+        elif not isinstance(module, SILENT) and (seen := trace.field(result)) is not None:
+            rows.append(LayerRow(name, kind_of(module), seen.extent, *trace.sight(seen), params, macs / 1e9))
+
+    for name, module in model.named_modules():
+        if not any(True for _ in module.children()):
+            module.register_forward_pre_hook(enter)
+            module.register_forward_hook(partial(leave, name))
+    video = torch.empty(1, 3, spec.frames, spec.side_px, spec.side_px, device="meta")
+    trace.watch(video)
+    with torch.no_grad(), trace:
+        model(video)
+    return rows
+
+
+def kind_of(module: nn.Module) -> str:
+    """ "conv 3x3x3, stride 1x2x2" and the like."""
+    if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
+        groups = "" if module.groups == 1 else f", {module.groups} groups"
+        dilation = "" if set(module.dilation) == {1} else f", dilation {_times(module.dilation)}"
+        stride = "" if set(module.stride) == {1} else f", stride {_times(module.stride)}"
+        return f"conv {_times(module.kernel_size)}{stride}{dilation}{groups}"
+    if isinstance(module, nn.MaxPool2d | nn.MaxPool3d):
+        dims = 2 if isinstance(module, nn.MaxPool2d) else 3
+        return f"max pool {_times(module.kernel_size, dims)}, stride {_times(module.stride, dims)}"
+    if isinstance(module, nn.AdaptiveAvgPool2d | nn.AdaptiveAvgPool3d):
+        return f"mean to {_times(module.output_size, 2 if isinstance(module, nn.AdaptiveAvgPool2d) else 3)}"
+    if isinstance(module, nn.Linear):
+        return "fully connected"
+    return type(module).__name__
+
+
+def _times(sizes: Any, dims: int = 1) -> str:
+    return "x".join(map(str, sizes if isinstance(sizes, tuple) else (sizes,) * dims))
