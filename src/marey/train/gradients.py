@@ -26,7 +26,10 @@ class Whole(nn.Module):
         self.model, self.step = model, step
 
     def forward(self, batch: Any) -> dict[str, Tensor | float]:
-        return dict(self.step(batch))
+        figures = dict(self.step(batch))
+        if not isinstance(figures.get("loss"), Tensor):
+            raise ValueError(f'a step must return a dict with a tensor "loss"; it returned {list(figures)}')
+        return figures
 
 
 class Gradients:

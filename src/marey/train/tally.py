@@ -29,7 +29,7 @@ class Tally:
         last: dict[str, float] = {}
         if not self._waiting:
             return last
-        names = list(self._waiting[0][3])
+        names = list(self._at.sums or self._waiting[0][3])
         figures = torch.stack([self._row(names, f) for _, _, _, f in self._waiting])
         weights = torch.tensor([[float(n)] for n, *_ in self._waiting], device=self._accelerator.device)
         if self._accelerator.num_processes > 1:

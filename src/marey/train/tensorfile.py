@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,9 @@ from ..errors import CheckpointError
 
 HEADER_KEY = "marey"  # the one metadata entry that we write
 _SIGNATURES = (  # first bytes -> what such a file is
-    (b"PK\x03\x04", "a torch.save archive (pickle inside a zip)"),
-    (b"\x80", "a Python pickle (old torch.save or Caffe2)"),
     (b"\x89HDF", "an HDF5 file (Keras)"),
     (b"GGUF", "a GGUF file"),
+    (b"PK", "a zip archive"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"{", "a JSON file"),
 )
@@ -64,7 +64,7 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str
     if HEADER_KEY not in metadata:
         raise CheckpointError(
             f"{path}: holds {len(tensors)} tensors but no Marey header, so what model they belong to is unknown; "
-            "convert it with `marey weights convert`"
+            "give a file that Marey wrote, or convert this one to such a file"
         )
     try:
         header = json.loads(metadata[HEADER_KEY])
@@ -90,10 +90,23 @@ def refuse_other_files(path: Path) -> None:
         raise CheckpointError(f"{path}: is empty; copy or download it again")
     if start[8:] == b"{" and int.from_bytes(start[:8], "little") <= 100_000_000:  # the format's own header limit
         return
+    if pickled := _pickled(path, start):
+        raise CheckpointError(
+            f"{path}: is {pickled}, which is never loaded, since that can run any code; "
+            "give a .safetensors file that Marey wrote, or convert this one to such a file"
+        )
     kind = next((kind for magic, kind in _SIGNATURES if start.startswith(magic)), None)
-    if kind and ("torch" in kind or "pickle" in kind):
-        raise CheckpointError(f"{path}: is {kind}, which is never loaded here; convert it with `marey weights convert`")
     raise CheckpointError(f"{path}: is {kind or 'of an unknown kind'}, not a safetensors file; give one that is")
+
+
+def _pickled(path: Path, start: bytes) -> str | None:
+    if start.startswith(b"\x80"):
+        return "a Python pickle (old torch.save, or Caffe2)"
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if any(name.endswith("data.pkl") for name in archive.namelist()):
+                return "a torch.save archive (a pickle inside a zip)"
+    return None
 
 
 def file_hash(path: str | os.PathLike[str]) -> str:
