@@ -162,6 +162,16 @@ def test_what_is_no_checkpoint_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "unpickled").exists()
 
 
+def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(path: Path, mode: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "m").write_bytes(b"x")
+    monkeypatch.setattr(Path, "open", denied)
+    with pytest.raises(CheckpointError, match=r"cannot be read \(Permission denied\); check its permissions"):
+        load_checkpoint(tmp_path / "m")
+
+
 def test_a_misfit_is_counted_and_named() -> None:
     model = net()
     tensors = dict(model.state_dict())

@@ -12,6 +12,8 @@ from torch.nn import functional
 
 from marey.errors import MareyError, MissingExtra, UsageError
 from marey.train import Recipe, advice, fit, read_history
+from marey.train.engine import engine
+from marey.train.gradients import Gradients
 
 INPUTS = torch.randn(64, 4, generator=torch.Generator().manual_seed(1))
 CLASSES = (INPUTS[:, 0] * INPUTS[:, 1] > 0).long()  # not linear
@@ -134,12 +136,49 @@ def test_one_sample_that_does_not_fit_is_an_error() -> None:
         run(fits=0)
 
 
+class Exhausting(torch.autograd.Function):
+    """Runs out of memory on the way back."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+
+def test_memory_that_runs_out_between_processes_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that stops halfway through an exchange cannot start it again."""
+    model = small_net()
+    with engine("cpu", "fp32") as accelerator:
+        gradients = Gradients(
+            accelerator, model, lambda batch: {"loss": Exhausting.apply(model(batch)).mean()}, micro=None
+        )
+        monkeypatch.setattr(gradients, "_alone", False)
+        with pytest.raises(
+            MareyError, match=r"out of memory on cpu while gradients travelled .* smaller batch \(--batch"
+        ):
+            gradients.fill([INPUTS], seed=lambda: None, say=print)
+
+
 def test_other_errors_of_a_step_pass_through() -> None:
     def step(batch: Any) -> dict[str, Tensor]:
         raise RuntimeError("shapes do not match")
 
     with pytest.raises(RuntimeError, match="shapes do not match"):
         fit(step, batches_of(16), model=small_net(), recipe=PLAIN, device="cpu")
+
+
+def test_figures_that_wait_on_the_device_come_out_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As on a GPU, where they are looked at every few steps; 4 steps an epoch are no multiple of 3."""
+    _, each = run()
+    monkeypatch.setattr("marey.train.run.flush_steps", lambda device: 3)
+    _, some = run(out=tmp_path, save_every_s=0.0)
+    for a, b in zip(each.history, some.history, strict=True):
+        assert {k: a[k] for k in ("step", "loss", "top1", "grad_norm", "lr")} == {
+            k: b[k] for k in ("step", "loss", "top1", "grad_norm", "lr")
+        }
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
@@ -168,14 +207,15 @@ def test_an_infinite_gradient_is_found_before_it_is_saved() -> None:
 
 def test_best_epoch_is_kept_and_patience_ends_the_run() -> None:
     scores = iter([0.2, 0.6, 0.6, float("nan"), 0.5])
-    seen: list[Tensor] = []
+    seen, said = [], []
 
     def validate(model: nn.Module) -> dict[str, float]:
         seen.append(weights(model).clone())
         return {"top1": next(scores)}
 
     recipe = Recipe(epochs=9, lr=0.01, ema_decay=0.9, monitor="val_top1", patience=3)
-    model, fitted = run(recipe, validate=validate)
+    model, fitted = run(recipe, validate=validate, say=said.append)
+    assert said == ["Stopping after epoch 5: val_top1 was best in epoch 2."]
     assert fitted.best_epoch == 2 and fitted.stopped_early and len(fitted.history) == 5
     assert "val_top1" not in fitted.history[3]  # not a number: left out of the row
     assert torch.equal(weights(model), seen[1])  # as validated: the average, not the last parameters

@@ -16,7 +16,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from marey.errors import CheckpointError, UsageError
-from marey.train import Recipe, fit, read_history, read_tensors
+from marey.train import Recipe, fit, read_history, read_tensors, write_tensors
 
 SCRIPT = """
 import sys
@@ -163,6 +163,9 @@ def test_a_damaged_state_is_refused(tmp_path: Path) -> None:
     state = tmp_path / "state.safetensors"
     state.write_bytes(state.read_bytes()[:-100])
     with pytest.raises(CheckpointError, match="truncated or damaged"):
+        train(tmp_path)
+    write_tensors(state, {}, {"kind": "checkpoint", "format": 1})
+    with pytest.raises(UsageError, match="is not the state of a training run; move it away or give another folder"):
         train(tmp_path)
 
 

@@ -31,7 +31,7 @@ class Recipe:
     epochs             passes over the data
     lr                 peak learning rate
     optimizer          "adamw" (Loshchilov & Hutter, arXiv:1711.05101) or "sgd" with Nesterov momentum
-    weight_decay       on weights of two or more dimensions only: never on biases and norms; part of the gradient in "sgd"
+    weight_decay       on weights of two or more dimensions, never on biases and norms; "sgd" adds it to the gradient
     momentum           of "sgd"
     warmup_fraction    of all steps, in which the rate rises; then it falls along a cosine to lr * final_lr_fraction
     clip_norm          longest gradient allowed; None lets any pass

@@ -2,8 +2,8 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator, Iterable, Mapping, Sized
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from math import isfinite
@@ -31,7 +31,6 @@ from .tally import Tally
 Batches = Callable[[int], Iterable[Any]]
 Validate = Callable[[nn.Module], Mapping[str, float]]
 STATE = "state.safetensors"
-_FLUSH_STEPS = 16  # a GPU is waited for, and divergence noticed, every so many steps
 
 
 @dataclass(frozen=True)
@@ -87,17 +86,17 @@ class TrainingRun:
         """Trains one epoch, or what is left of it; then validates, writes its row and saves the state."""
         self._mark_s = time.perf_counter()
         self._model.train()
-        pulled = self._pulled(batches)
-        flush_steps = 1 if self._accelerator.device.type == "cpu" else _FLUSH_STEPS
-        while window := list(islice(pulled, self._recipe.accumulate)):
-            self._learn(window)
-            if self.at.step % flush_steps == 0:
-                log.step("step", self._tally.flush(), self.at.step)
-                if self._save_is_due(self._save_every_s):
-                    self._save()
-            if self._told.progress:
-                done = self.at.epoch * self._batches_per_epoch + self.at.batch
-                self._told.progress(done, self._recipe.epochs * self._batches_per_epoch)
+        every = flush_steps(self._accelerator.device)
+        with closing(self._pulled(batches)) as pulled:
+            while window := list(islice(pulled, self._recipe.accumulate)):
+                self._learn(window)
+                if self.at.step % every == 0:
+                    log.step("step", self._tally.flush(), self.at.step)
+                    if self._save_is_due(self._save_every_s):
+                        self._save()
+                if self._told.progress:
+                    done = self.at.epoch * self._batches_per_epoch + self.at.batch
+                    self._told.progress(done, self._recipe.epochs * self._batches_per_epoch)
         self._tally.flush()
         row = self._close_epoch()
         if self.at.done or self._save_is_due(min(self._save_every_s, 20 * self._save_cost_s)):
@@ -115,7 +114,7 @@ class TrainingRun:
         self._model.eval()
         self._accelerator.wait_for_everyone()
 
-    def _pulled(self, batches: Batches) -> Iterator[Any]:
+    def _pulled(self, batches: Batches) -> Generator[Any]:
         """The epoch's batches that are still to come, each drawn under its own seed; measures the wait for them."""
         self._seed("epoch")
         loader, skipped = batches(self.at.epoch), self.at.batch
@@ -186,7 +185,10 @@ class TrainingRun:
         row |= {"seconds": at.seconds, "data_wait": waited}
         at.history.append(row)
         at.epoch, at.batch, at.seconds, at.waited = at.epoch + 1, 0, 0.0, 0.0
-        at.done = at.epoch == recipe.epochs or (recipe.patience is not None and at.stale >= recipe.patience)
+        at.done = at.epoch == recipe.epochs
+        if not at.done and recipe.patience is not None and at.stale >= recipe.patience:
+            at.done = True
+            self._told.sentence(f"Stopping after epoch {at.epoch}: {recipe.monitor} was best in epoch {at.best_epoch}.")
         return row
 
     def _validated(self) -> dict[str, float]:
@@ -238,6 +240,11 @@ class TrainingRun:
             save_state(self._out / STATE, self.at, self._parts, self._plan)
             self._saved_s = time.monotonic()
             self._save_cost_s = self._saved_s - began
+
+
+def flush_steps(device: torch.device) -> int:
+    """After how many steps their figures are looked at, which makes a GPU wait and costs a CPU nothing."""
+    return 1 if device.type == "cpu" else 16
 
 
 def _count(batches: Iterable[Any]) -> int:
