@@ -157,7 +157,7 @@ def test_memory_that_runs_out_between_processes_is_an_error(monkeypatch: pytest.
         )
         monkeypatch.setattr(gradients, "_alone", False)
         with pytest.raises(
-            MareyError, match=r"out of memory on cpu while gradients travelled .* smaller batch \(--batch"
+            MareyError, match=r"out of memory on cpu while gradients travelled .* smaller batch \(--batch-size\)"
         ):
             gradients.fill([INPUTS], seed=lambda: None, say=print)
 

@@ -112,7 +112,7 @@ class Gradients:
             if travelling:
                 raise MareyError(
                     f"out of memory on {self._accelerator.device} while gradients travelled between processes; "
-                    "start again with a smaller batch (--batch)"
+                    "start again with a smaller batch (--batch-size)"
                 ) from error
             return None
         return means
