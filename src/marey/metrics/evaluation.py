@@ -164,7 +164,9 @@ def _ranking_metrics(scored: _Scored) -> Estimates:
     """map and roc_auc over the classes that determine them; absent where no class does."""
     most, ones = max(_FEWEST_RESAMPLES, _RANKING_WORK // scored.scores.size), np.ones((len(scored.scores), 1))
     statistics = dict(zip(("map", "roc_auc"), macro_statistics(scored.rankings), strict=True))
-    return {name: scored.estimate(s, most=most) for name, s in statistics.items() if np.isfinite(s(ones)[0])}
+    return {
+        name: scored.estimate(s, most=most, centred=True) for name, s in statistics.items() if np.isfinite(s(ones)[0])
+    }
 
 
 def _calibration(scored: _Scored) -> Estimate:

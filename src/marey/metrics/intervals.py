@@ -40,7 +40,8 @@ def bootstrap(
 
     groups   one a clip: whole groups are drawn (cluster bootstrap), as clips of one source are no independent evidence
     bounds   least and greatest value that the statistic can take
-    centred  move the draws onto the figure: for statistics that resampling itself inflates (calibration error)
+    centred  move the draws so that their mean is the figure: for statistics that resampling itself inflates, as a clip
+             drawn twice makes average precision and calibration error larger
 
     Draws that the statistic leaves undefined (nan) are left out. Where all draws agree (every clip right, say) the
     bootstrap is blind: the interval then reaches z^2 / (n + z^2) of the way to each bound, which for 0 or n right of

@@ -1,17 +1,35 @@
 """Results in, pages, cards, figures, files and overlay videos out. Knows no model."""
 
+from .canvas import save_figure
+from .card import render_card
+from .figures import timeline_figure
+from .files import read_evaluation, read_timeline, write_evaluation, write_events, write_text, write_timeline
+from .overlay import draw_overlay, write_overlay
 from .page import render_html
-from .tables import Table, axes_table, breakdown_tables, metrics_table, models_table, per_class_table
-from .words import verdict, worst_clips
+from .tables import Table, axes_table, breakdown_tables, confusions_table, metrics_table, models_table, per_class_table
+from .words import difference, verdict, worst_clips
 
 __all__ = [
     "Table",
     "axes_table",
     "breakdown_tables",
+    "confusions_table",
+    "difference",
+    "draw_overlay",
     "metrics_table",
     "models_table",
     "per_class_table",
+    "read_evaluation",
+    "read_timeline",
+    "render_card",
     "render_html",
+    "save_figure",
+    "timeline_figure",
     "verdict",
     "worst_clips",
+    "write_evaluation",
+    "write_events",
+    "write_overlay",
+    "write_text",
+    "write_timeline",
 ]

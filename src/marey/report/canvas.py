@@ -6,6 +6,8 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from os import PathLike
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -17,7 +19,7 @@ SERIES = ("#a4431f", "#2b6777", "#8a7a1f", "#6b4c8f", "#3f7d4e", "#8c5a6b")  # o
 _VARIABLES = {INK: "--ink", MUTED: "--muted", RULE: "--rule", PAPER: "--paper"} | {
     colour: f"--series-{i}" for i, colour in enumerate(SERIES)
 }
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "axes.edgecolor": MUTED,
     "axes.labelcolor": INK,
     "axes.linewidth": 0.7,
@@ -60,12 +62,10 @@ def new_figure(width_in: float, height_in: float) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
-def to_png(figure: Figure, *, dpi: int = 150) -> bytes:
-    """PNG on the light paper colour."""
+def save_figure(figure: Figure, path: str | PathLike[str], *, dpi: int = 150) -> None:
+    """Write a figure on the light paper colour; the suffix says what it becomes: .png, .svg or .pdf."""
     with style():
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=dpi, facecolor=PAPER)
-        return buffer.getvalue()
+        figure.savefig(path, dpi=dpi, facecolor=PAPER)
 
 
 def to_svg(figure: Figure, *, alt: str, name: str) -> str:
@@ -75,7 +75,7 @@ def to_svg(figure: Figure, *, alt: str, name: str) -> str:
     """
     with style():
         buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(buffer, format="svg", dpi=200, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     text = re.sub(r'\bid="', f'id="{name}-', text)
@@ -86,6 +86,7 @@ def to_svg(figure: Figure, *, alt: str, name: str) -> str:
     width, height = (f"{72 * inches:g}" for inches in figure.get_size_inches())
     opening = (
         f'<svg role="img" aria-label="{html.escape(alt)}" class="figure" width="{width}pt" '
-        f'viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
+        f'style="min-width: min({width}pt, 32rem)" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg" '
+        'xmlns:xlink="http://www.w3.org/1999/xlink">'
     )
     return opening + text[text.index(">") + 1 :].strip()

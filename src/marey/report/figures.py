@@ -3,16 +3,18 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ..metrics import reliability
 from ..results import Estimate, Evaluation, Timeline
-from .canvas import INK, MUTED, PAPER, RULE, SERIES, new_figure, style
+from .canvas import INK, MUTED, RULE, SERIES, new_figure, style
 
-HALF_IN, FULL_IN = 4.7, 9.8  # widths of a half and a whole text column
+FULL_IN = 9.8  # width of the text column
 MOST_LABELS = 50  # class names beside a matrix or under bars; beyond that every n-th is named
+MOST_COUNTED = 30  # classes whose counts are written into the matrix
 MOST_CURVES = 8  # single curves drawn with their names
 
 
@@ -26,7 +28,6 @@ def learning_curves(history: Sequence[Mapping[str, float]]) -> Figure:
         panels = (
             (loss, "loss", "training", SERIES[1]),
             (loss, "val_loss", "validation", SERIES[0]),
-            (accuracy, "train_top1", "training", SERIES[1]),
             (accuracy, "val_top1", "validation", SERIES[0]),
         )
         for axes, key, name, colour in panels:
@@ -49,7 +50,7 @@ def learning_curves(history: Sequence[Mapping[str, float]]) -> Figure:
         return figure
 
 
-def _name_at_end(axes, x: float, y: float, name: str, colour: str) -> None:
+def _name_at_end(axes: Axes, x: float, y: float, name: str, colour: str) -> None:
     """A curve's name right of its last point, in its colour: no legend to look up."""
     axes.annotate(
         name,
@@ -64,7 +65,7 @@ def _name_at_end(axes, x: float, y: float, name: str, colour: str) -> None:
 
 
 def confusion_figure(evaluation: Evaluation) -> Figure:
-    """Row-normalised confusion matrix, truth in the rows; counts are written in up to 14 classes."""
+    """Row-normalised confusion matrix, truth in the rows; with the counts where there is room."""
     matrix = np.array(evaluation.confusion, np.float64)
     classes, totals = len(matrix), matrix.sum(1, keepdims=True)
     shares = np.divide(matrix, totals, out=np.zeros_like(matrix), where=totals > 0)
@@ -84,12 +85,11 @@ def confusion_figure(evaluation: Evaluation) -> Figure:
         axes.tick_params(length=0 if step == 1 else 2, labelsize=8 if len(places) > 30 else 9)
         axes.set_xlabel("said")
         axes.set_ylabel("true")
-        if classes <= 14:
+        if classes <= MOST_COUNTED:
             for row, column in np.argwhere(matrix > 0):
-                dark = shares[row, column] > 0.35
-                axes.text(
-                    column, row, f"{matrix[row, column]:.0f}", ha="center", va="center", color=PAPER if dark else INK
-                )
+                colour = "#ffffff" if shares[row, column] > 0.35 else INK
+                text = f"{matrix[row, column]:.0f}"
+                axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=9 if classes < 15 else 7)
         for spine in axes.spines.values():
             spine.set_visible(True)
             spine.set_color(RULE)
@@ -102,40 +102,42 @@ def shorten(text: str, *, most: int = 28) -> str:
 
 
 def per_class_figure(models: Mapping[str, Evaluation]) -> Figure:
-    """One figure a class, the first model's best class on top: recall, or average precision for multi-label data.
+    """One row a class, the first model's best on top; one dot a model, a line between its worst and its best.
 
-    The first model has bars, the others dots, so that one sees where each class gains or loses.
+    Dots are recall, or average precision for multi-label data.
     """
     first = next(iter(models.values()))
-    figure_of = "average_precision" if first.multi_label else "recall"
-    values = {
-        name: {c.label: getattr(c, figure_of) for c in evaluation.per_class} for name, evaluation in models.items()
-    }
-    own = next(iter(values.values()))
-    labels = sorted((label for label, v in own.items() if v is not None), key=lambda label: (-own[label], label))
-    places = np.arange(len(labels))
+    key = "average_precision" if first.multi_label else "recall"
+    of_class = [{c.label: getattr(c, key) for c in evaluation.per_class} for evaluation in models.values()]
+    labels = [label for label, value in of_class[0].items() if value is not None]
+    labels.sort(key=lambda label: (-of_class[0][label], label))
+    values = np.array([[row.get(label) for label in labels] for row in of_class], np.float64)  # None becomes nan
+    places, many = np.arange(len(labels)), len(labels) > MOST_LABELS
     with style():
-        many = len(labels) > MOST_LABELS
-        figure, axes = new_figure(FULL_IN, 7.0 if many else max(1.4, 0.24 * len(labels) + 0.7))
-        for i, (name, of_class) in enumerate(values.items()):
-            points = np.array([np.nan if of_class.get(k) is None else of_class[k] for k in labels], np.float64)
-            if i == 0:
-                axes.barh(places, points, height=0.72, color=SERIES[0], alpha=0.75, lw=0, label=name)
-            else:
-                colour = SERIES[i % len(SERIES)]
-                axes.plot(points, places, ls="", marker="o", ms=2.5 if many else 5, color=colour, label=name)
+        figure, axes = new_figure(FULL_IN, 8.6 if many else max(1.4, 0.24 * len(labels) + 0.7))
+        if not many:
+            axes.hlines(places, np.nanmin(values, 0), np.nanmax(values, 0), color=RULE, lw=2.5, zorder=1)
+        for i, (name, row) in reversed(list(enumerate(zip(models, values, strict=True)))):
+            colour = SERIES[i % len(SERIES)]
+            axes.plot(row, places, ls="", marker="o", ms=2.5 if many else 6, color=colour, label=name, clip_on=False)
         step = -(-len(labels) // MOST_LABELS)
         axes.set_yticks(places[::step], [shorten(label) for label in labels[::step]])
-        axes.tick_params(axis="y", length=0, labelsize=8.5)
-        axes.set_ylim(len(labels) - 0.4, -0.6)
-        axes.set_xlim(0, 1)
-        axes.xaxis.set_major_formatter(PercentFormatter(1))
-        axes.set_xlabel(figure_of.replace("_", " "))
-        axes.grid(axis="x")
-        axes.set_axisbelow(True)
+        _fractions(axes, len(labels))
+        axes.tick_params(axis="y", labelsize=8 if many else 9)
+        axes.set_xlabel(key.replace("_", " "))
         if len(models) > 1:
-            figure.legend(loc="outside upper right", ncols=min(4, len(models)))
+            figure.legend(loc="outside upper right", ncols=min(4, len(models)), reverse=True)
         return figure
+
+
+def _fractions(axes: Axes, rows: int) -> None:
+    """Rows from the top down, fractions in percent along them."""
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(rows - 0.5, -0.5)
+    axes.set_xlim(0, 1)
+    axes.xaxis.set_major_formatter(PercentFormatter(1))
+    axes.grid(axis="x")
+    axes.set_axisbelow(True)
 
 
 def curves_figure(evaluation: Evaluation) -> Figure:
@@ -147,7 +149,7 @@ def curves_figure(evaluation: Evaluation) -> Figure:
     kinds = (("fpr", "tpr", "false positive rate", "true positive rate", "ROC"),)
     kinds += (("recall", "precision", "recall", "precision", "Precision and recall"),)
     with style():
-        figure, spare = new_figure(FULL_IN, 4.1)
+        figure, spare = new_figure(6.35, 3.3)
         figure.delaxes(spare)
         for side, (axes, (x, y, x_name, y_name, title)) in enumerate(zip(figure.subplots(1, 2), kinds, strict=True)):
             curves = evaluation.curves
@@ -181,13 +183,13 @@ def reliability_figure(evaluation: Evaluation) -> Figure:
         confidence, right = scores.max(1), np.array([clip.right for clip in evaluation.clips])
     bins = reliability(confidence, right)
     with style():
-        figure, axes = new_figure(HALF_IN, 4.1)
+        figure, axes = new_figure(3.2, 3.3)
         axes.plot((0, 1), (0, 1), color=RULE, lw=1, zorder=0)
         axes.plot(bins.confidence, bins.accuracy, color=SERIES[0], lw=0.8, alpha=0.6)
-        axes.scatter(bins.confidence, bins.accuracy, s=8 + 160 * bins.clips / bins.clips.max(), color=SERIES[0], lw=0)
+        axes.scatter(bins.confidence, bins.accuracy, s=6 + 110 * bins.clips / bins.clips.max(), color=SERIES[0], lw=0)
         said = "score" if evaluation.multi_label else "confidence"
         axes.set(xlabel=said, ylabel="how often it is right", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
-        axes.set_title("Reliability (dot area: clips)", loc="left")
+        axes.set_title("Reliability", loc="left")
         axes.xaxis.set_major_formatter(PercentFormatter(1))
         axes.yaxis.set_major_formatter(PercentFormatter(1))
         return figure
@@ -196,30 +198,25 @@ def reliability_figure(evaluation: Evaluation) -> Figure:
 def intervals_figure(rows: Mapping[str, Mapping[str, Estimate]], *, reference: float | None = None) -> Figure:
     """Dots with 95 % intervals: parts down the side, one colour a model. `reference` draws a line (chance, say)."""
     models = list(dict.fromkeys(name for of_model in rows.values() for name in of_model))
-    spread = np.linspace(-0.22, 0.22, len(models)) if len(models) > 1 else np.zeros(1)
+    together = max(map(len, rows.values()), default=0) > 1
+    spread = np.linspace(-0.22, 0.22, len(models)) if together else np.zeros(len(models))
     with style():
-        figure, axes = new_figure(FULL_IN, 0.75 + len(rows) * max(0.3, 0.17 * len(models)))
-        for model, colour, shift in zip(models, _colours(len(models)), spread, strict=True):
-            places = [i + shift for i, of_model in enumerate(rows.values()) if model in of_model]
+        figure, axes = new_figure(FULL_IN, 0.75 + len(rows) * max(0.3, 0.17 * max(map(len, rows.values()), default=0)))
+        for i, (model, shift) in enumerate(zip(models, spread, strict=True)):
+            colour = SERIES[i % len(SERIES)]
+            places = [row + shift for row, of_model in enumerate(rows.values()) if model in of_model]
             found = [of_model[model] for of_model in rows.values() if model in of_model]
             axes.hlines(places, [e.low for e in found], [e.high for e in found], color=colour, lw=2.2, alpha=0.55)
-            axes.plot([e.value for e in found], places, ls="", marker="o", ms=6, color=colour, label=model)
+            axes.plot(
+                [e.value for e in found], places, ls="", marker="o", ms=6, color=colour, label=model, clip_on=False
+            )
         if reference is not None:
             axes.axvline(reference, color=MUTED, lw=0.9, ls=(0, (3, 3)), zorder=0)
         axes.set_yticks(range(len(rows)), [shorten(part) for part in rows])
-        axes.tick_params(axis="y", length=0)
-        axes.set_ylim(len(rows) - 0.5, -0.5)
-        axes.set_xlim(0, 1)
-        axes.xaxis.set_major_formatter(PercentFormatter(1))
-        axes.grid(axis="x")
-        axes.set_axisbelow(True)
-        if len(models) > 1:
+        _fractions(axes, len(rows))
+        if together:
             figure.legend(loc="outside upper right", ncols=min(4, len(models)))
         return figure
-
-
-def _colours(count: int) -> list[str]:
-    return [SERIES[i % len(SERIES)] for i in range(count)]
 
 
 def timeline_figure(timeline: Timeline) -> Figure:

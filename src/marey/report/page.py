@@ -24,12 +24,14 @@ from .tables import (
 from .words import (
     confidence,
     estimate_text,
+    first_of,
     headline_metric,
     interval,
     majority,
     metric_name,
     percent,
     span_text,
+    units,
     verdict,
     worst_clips,
 )
@@ -52,7 +54,9 @@ def render_html(report: Report) -> str:
         _quarantined(evaluation),
         _reproduce(report),
     )
-    style, script = (files(__package__).joinpath(f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+    style, script = (
+        files("marey.report").joinpath(f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js")
+    )
     body = "\n".join(section for section in sections if section)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -78,21 +82,19 @@ def _figure(figure: Figure, *, name: str, alt: str, caption: str) -> str:
     return f"<figure>{to_svg(figure, alt=alt, name=name)}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
-def _table(table: Table, *, sortable: bool = False, bars: bool = False) -> str:
-    """An HTML table; the first column heads its rows. `bars` underlines percentages in proportion."""
+def _table(table: Table, *, sortable: bool = False, caption: bool = True) -> str:
+    """An HTML table; the first column heads its rows. Without a caption its title is told to screen readers only."""
     heads = "".join(f'<th scope="col"{_class(kind)}>{escape(name)}</th>' for name, kind in table.columns)
     rows = []
     for row in table.rows:
-        cells = [
-            _cell(c, kind, first=i == 0, bars=bars)
-            for i, (c, (_, kind)) in enumerate(zip(row, table.columns, strict=True))
-        ]
+        cells = [_cell(c, kind, first=i == 0) for i, (c, (_, kind)) in enumerate(zip(row, table.columns, strict=True))]
         rows.append(f"<tr>{''.join(cells)}</tr>")
     box = "scroll tall" if len(rows) > LONG_TABLE else "scroll"
+    above = f"<caption>{escape(table.title)}</caption>" if caption else ""
     marked = ' class="sortable"' if sortable else ""
     return (
         f'<div class="{box}" tabindex="0" role="region" aria-label="{escape(table.title)}"><table{marked}>'
-        f"<caption>{escape(table.title)}</caption><thead><tr>{heads}</tr></thead>"
+        f"{above}<thead><tr>{heads}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 
@@ -101,7 +103,7 @@ def _class(kind: Kind) -> str:
     return ' class="text"' if kind == "text" else ""
 
 
-def _cell(cell: Cell, kind: Kind, *, first: bool, bars: bool) -> str:
+def _cell(cell: Cell, kind: Kind, *, first: bool) -> str:
     value = cell.value if isinstance(cell, Estimate) else cell
     if isinstance(cell, Estimate):
         inside = f"{percent(cell.value)} <small>{100 * cell.low:.1f} to {100 * cell.high:.1f}</small>"
@@ -110,8 +112,6 @@ def _cell(cell: Cell, kind: Kind, *, first: bool, bars: bool) -> str:
     key = "" if kind == "text" else f' data-value="{"" if value is None else value}"'
     if first:
         return f'<th scope="row"{_class(kind)}>{inside}</th>'
-    if bars and kind == "percent" and value is not None:
-        return f'<td class="bar" style="--part:{value:.3f}"{key}>{inside}</td>'
     return f"<td{_class(kind)}{key}>{inside}</td>"
 
 
@@ -134,7 +134,8 @@ def _head(report: Report) -> str:
         f'<header class="top">\n<h1>{escape(report.title)}</h1>\n'
         f'<p class="lead">{len(evaluation.clips):,} test clips, {len(evaluation.labels):,} classes</p>\n'
         f'<div class="head"><p class="score"><b>{percent(score.value)}</b>'
-        f"<span>{escape(metric_name(metric))}, 95 % interval {interval(score)}</span></p><div>{sentences}</div></div>\n"
+        f"<span>{escape(metric_name(metric))}<br>95 % interval {interval(score)}<br>"
+        f"over {units(evaluation, score)}</span></p><div>{sentences}</div></div>\n"
         f"{_list(report.notes)}</header>"
     )
 
@@ -144,9 +145,9 @@ def _models(report: Report) -> str:
     metric = headline_metric(report.evaluation)
     picture = ""
     if report.baselines:
-        rows = {name: {metric_name(metric): e.metrics[metric]} for name, e in models.items() if metric in e.metrics}
+        rows = {name: {name: e.metrics[metric]} for name, e in models.items() if metric in e.metrics}
         chance = None if report.evaluation.multi_label else majority(report.evaluation)[1]
-        said = "; ".join(f"{name} {estimate_text(e[metric_name(metric)])}" for name, e in rows.items())
+        said = "; ".join(f"{name} {estimate_text(e[name])}" for name, e in rows.items())
         dashed = " The dashed line is the most frequent class." if chance is not None else ""
         picture = _figure(
             figures.intervals_figure(rows, reference=chance),
@@ -158,14 +159,15 @@ def _models(report: Report) -> str:
 
 
 def _done(report: Report) -> str:
+    """The run's facts in blocks: what stands alone, every mapping under its own heading, then the protocol."""
     run = {key: value for key, value in report.run.items() if key != "command"}
-    return _section(
-        "What was done",
-        _facts({key: value for key, value in run.items() if not isinstance(value, Mapping)}),
-        *(f"<h3>{escape(str(key))}</h3>{_facts(v)}" for key, v in run.items() if isinstance(v, Mapping) and facts(v)),
-        "<h3>Protocol</h3>",
-        _facts(report.evaluation.protocol),
-    )
+    blocks = {
+        "Run": {key: value for key, value in run.items() if not isinstance(value, Mapping)},
+        **{str(key).capitalize(): value for key, value in run.items() if isinstance(value, Mapping)},
+        "Protocol": report.evaluation.protocol,
+    }
+    parts = [f"<div><h3>{escape(name)}</h3>{_facts(block)}</div>" for name, block in blocks.items() if facts(block)]
+    return _section("What was done", f'<div class="facts">{"".join(parts)}</div>')
 
 
 def _history(report: Report) -> str:
@@ -200,10 +202,10 @@ def _breakdowns(report: Report) -> str:
             figures.intervals_figure(rows),
             name=f"breakdown{i}",
             alt=f"{metric_name(metric)} by {name}. {said}",
-            caption=f"{metric_name(metric)} by {name}, with 95 % intervals.",
+            caption="Dots are the scores, lines their 95 % intervals.",
         )
-        parts.append(picture + _table(table))
-    return _section("By part", *parts)
+        parts.append(f"<h3>{escape(table.title)}</h3>{picture}{_table(table, caption=False)}")
+    return _section("Breakdowns", *parts)
 
 
 def _classes(report: Report) -> str:
@@ -213,9 +215,9 @@ def _classes(report: Report) -> str:
         figures.per_class_figure(models),
         name="classes",
         alt=f"{figure_of} of every class, as in the table below",
-        caption=f"{figure_of} of every class, best first; bars are this model{', dots the others' if report.baselines else ''}.",
+        caption=f"{figure_of} of every class, best first.",
     )
-    return _section("Classes", picture, _table(per_class_table(report.evaluation), sortable=True, bars=True))
+    return _section("Classes", picture, _table(per_class_table(report.evaluation), sortable=True, caption=False))
 
 
 def _confusion(evaluation: Evaluation) -> str:
@@ -227,7 +229,8 @@ def _confusion(evaluation: Evaluation) -> str:
         figures.confusion_figure(evaluation),
         name="confusion",
         alt=f"Confusion matrix of {len(evaluation.labels)} classes. Most frequent confusions: {said or 'none'}",
-        caption="Truth in the rows, what the model said in the columns; shaded by the share of the row.",
+        caption="Truth in the rows, what the model said in the columns. The shade is the square root of the share of "
+        "the row, so that rare confusions show.",
     )
     return _section("Confusions", picture, _table(table, sortable=True) if table.rows else "")
 
@@ -240,7 +243,9 @@ def _curves(evaluation: Evaluation) -> str:
             figures.curves_figure(evaluation),
             name="curves",
             alt="ROC and precision-recall curves; their areas are in the class table",
-            caption="Numbers are the areas under the curves, in percent.",
+            caption="Beside the names: the areas under the curves, in percent."
+            if len(evaluation.curves) <= figures.MOST_CURVES
+            else "The areas of every class are in the class table.",
         )
         if evaluation.curves
         else "",
@@ -248,10 +253,10 @@ def _curves(evaluation: Evaluation) -> str:
             figures.reliability_figure(evaluation),
             name="reliability",
             alt=f"Reliability diagram.{off}",
-            caption=f"Above the diagonal the model is too modest, below it too sure.{off}",
+            caption=f"Above the diagonal the model is too modest, below it too sure; large dots hold many clips.{off}",
         ),
     ]
-    return _section("Thresholds and confidence", *pictures)
+    return _section("Thresholds and confidence", f'<div class="row">{"".join(pictures)}</div>')
 
 
 def _worst(report: Report) -> str:
@@ -262,12 +267,12 @@ def _worst(report: Report) -> str:
     if not items:
         return ""
     wrong = sum(not clip.right for clip in evaluation.clips if clip.truth)
-    told = f"The clips that the model is most confidently wrong about, of {wrong:,} wrong ones. Look here for wrong labels first."
+    told = f"Of {wrong:,} wrong clips, those that the model is surest about. Look here for wrong labels first."
     return _section("Worst clips", _paragraph(told), f'<ul class="clips">{items}</ul>')
 
 
 def _clip(clip: ClipScore, score: float, thumbnail: bytes | None) -> str:
-    truth = ", ".join(clip.truth)
+    truth = first_of(clip.truth, most=3)
     if thumbnail:
         alt = escape(f"Frame of {clip.path}, {truth} taken for {clip.predicted}")
         picture = f'<img src="data:image/jpeg;base64,{b64encode(thumbnail).decode()}" alt="{alt}" loading="lazy">'
@@ -275,7 +280,7 @@ def _clip(clip: ClipScore, score: float, thumbnail: bytes | None) -> str:
         picture = '<div class="blank">no picture</div>'
     where = " · ".join(part for part in (clip.path, span_text(clip), clip.group) if part)
     return (
-        f'<li>{picture}<span class="said">{escape(clip.predicted)} {percent(score)}</span><br>'
+        f'<li>{picture}<span class="said">{escape(clip.predicted)} <span class="n">{percent(score)}</span></span><br>'
         f'is {escape(truth)}<br><span class="where">{escape(where)}</span></li>'
     )
 
@@ -285,7 +290,7 @@ def _quarantined(evaluation: Evaluation) -> str:
     if not rows:
         return ""
     table = Table("Clips left out", (("Video", "text"), ("Why", "text")), tuple(rows))
-    told = f"{len(rows):,} {'clip' if len(rows) == 1 else 'clips'} could not be read and {'is' if len(rows) == 1 else 'are'} in no figure."
+    told = f"Videos that could not be read, {len(rows):,} in all: they are in no figure."
     return _section("Quarantined", _paragraph(told), _table(table))
 
 

@@ -1,6 +1,6 @@
 """The tables of a report as plain data: the page, the card and the terminal show the same rows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +9,7 @@ from .words import count_text, estimate_text, headline_metric, metric_name, perc
 
 Kind = Literal["text", "count", "percent", "estimate", "short count", "number"]
 Cell = str | float | Estimate | None
+Column = tuple[str, Kind]
 
 EFFICIENCY: tuple[tuple[str, str, Kind], ...] = (
     ("params", "Parameters", "short count"),
@@ -18,19 +19,22 @@ EFFICIENCY: tuple[tuple[str, str, Kind], ...] = (
     ("train_minutes", "Training min", "number"),
 )
 
+TITLES = {"seen": "seen and unseen groups"}  # breakdowns whose name does not read by itself
+
 
 @dataclass(frozen=True)
 class Table:
     """Rows under named columns; the kind of a column says how its cells read. None is what was not measured."""
 
     title: str
-    columns: tuple[tuple[str, Kind], ...]
+    columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
 
     def texts(self) -> tuple[tuple[str, ...], ...]:
         """The rows as a person reads them."""
-        kinds = [kind for _, kind in self.columns]
-        return tuple(tuple(cell_text(c, k) for c, k in zip(row, kinds, strict=True)) for row in self.rows)
+        return tuple(
+            tuple(cell_text(cell, kind) for cell, (_, kind) in zip(row, self.columns, strict=True)) for row in self.rows
+        )
 
 
 def cell_text(cell: Cell, kind: Kind) -> str:
@@ -39,8 +43,15 @@ def cell_text(cell: Cell, kind: Kind) -> str:
         return cell if cell is not None else "–"
     if isinstance(cell, Estimate):
         return estimate_text(cell)
-    forms = {"percent": percent, "count": lambda v: f"{v:,.0f}", "short count": count_text}
-    return forms.get(kind, lambda v: f"{v:,.4g}")(cell)
+    match kind:
+        case "percent":
+            return percent(cell)
+        case "count":
+            return f"{cell:,.0f}"
+        case "short count":
+            return count_text(cell)
+        case _:
+            return f"{cell:,.4g}"
 
 
 def metrics_table(evaluation: Evaluation) -> Table:
@@ -50,12 +61,15 @@ def metrics_table(evaluation: Evaluation) -> Table:
 
 
 def models_table(report: Report) -> Table:
-    """The run's own model and the baselines, by all their figures."""
+    """All figures of the run's own model and of the baselines, one model a column."""
     models = {"This model": report.evaluation, **report.baselines}
     names = list(dict.fromkeys(name for evaluation in models.values() for name in evaluation.metrics))
-    columns = (("Model", "text"), *((metric_name(name), "estimate") for name in names))
-    rows = tuple((model, *(e.metrics.get(name) for name in names)) for model, e in models.items())
-    return Table("Models on the same clips", columns, rows)
+    rows = tuple((metric_name(name), *(e.metrics.get(name) for e in models.values())) for name in names)
+    return Table("Scores on the same clips", (("Score", "text"), *_estimates(models)), rows)
+
+
+def _estimates(names: Iterable[str]) -> tuple[Column, ...]:
+    return tuple((name, "estimate") for name in names)
 
 
 def axes_table(report: Report) -> Table:
@@ -63,7 +77,7 @@ def axes_table(report: Report) -> Table:
     models = {"This model": report.evaluation, **report.baselines}
     costs = {"This model": report.efficiency, **report.baseline_efficiency}
     metric = headline_metric(report.evaluation)
-    columns: list[tuple[str, Kind]] = [("Model", "text"), (metric_name(metric), "estimate")]
+    columns: list[Column] = [("Model", "text"), (metric_name(metric), "estimate")]
     cells: list[list[Cell]] = [[name, e.metrics.get(metric)] for name, e in models.items()]
     for part in ("seen", "unseen"):
         found = [e.breakdowns.get("seen", {}).get(part, {}).get(metric) for e in models.values()]
@@ -80,7 +94,7 @@ def axes_table(report: Report) -> Table:
 
 def per_class_table(evaluation: Evaluation) -> Table:
     """How every class fares."""
-    columns = (
+    columns: tuple[Column, ...] = (
         ("Class", "text"),
         ("Clips", "count"),
         ("Precision", "percent"),
@@ -101,12 +115,13 @@ def breakdown_tables(report: Report) -> tuple[Table, ...]:
     metric = headline_metric(report.evaluation)
     tables = []
     for name, parts in report.evaluation.breakdowns.items():
-        columns = (("Part", "text"), ("n", "count"), *((model, "estimate") for model in models))
+        kind = "Groups" if any(clip.group for clip in report.evaluation.clips) else "Clips"
+        columns: tuple[Column, ...] = (("Part", "text"), (kind, "count"), *_estimates(models))
         rows = []
         for part, figures in parts.items():
             found = [e.breakdowns.get(name, {}).get(part, {}).get(metric) for e in models.values()]
             rows.append((part, figures[metric].n if metric in figures else None, *found))
-        tables.append(Table(name, columns, tuple(rows)))
+        tables.append(Table(f"{metric_name(metric)} by {TITLES.get(name, name)}", columns, tuple(rows)))
     return tuple(tables)
 
 
@@ -118,8 +133,14 @@ def confusions_table(evaluation: Evaluation, *, most: int = 15) -> Table:
         for said, clips in zip(evaluation.labels, row, strict=True)
         if clips and truth != said
     ]
+    found = [row for row in found if row[2] > 1] or found  # single clips only where there is nothing else
     found.sort(key=lambda r: (-r[2], -r[3], r[0], r[1]))
-    columns = (("Truth", "text"), ("Taken for", "text"), ("Clips", "count"), ("Of the class", "percent"))
+    columns: tuple[Column, ...] = (
+        ("Truth", "text"),
+        ("Taken for", "text"),
+        ("Clips", "count"),
+        ("Share", "percent"),
+    )
     return Table("Most frequent confusions", columns, tuple(found[:most]))
 
 

@@ -1,7 +1,7 @@
 """Figures in words: how a score, an interval and a comparison are said on the page, in the card and in the terminal."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -49,6 +49,12 @@ def count_text(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def first_of(names: Sequence[str], *, most: int) -> str:
+    """The first names joined by commas, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def metric_name(name: str) -> str:
     return METRIC_NAMES.get(name, name.replace("_", " "))
 
@@ -90,6 +96,12 @@ def majority(evaluation: Evaluation) -> tuple[str, float]:
     return label, clips / len(evaluation.clips)
 
 
+def prevalence(evaluation: Evaluation) -> float:
+    """Mean share of the clips over the classes that have any: the mAP that random scores tend to."""
+    shares = [c.clips / len(evaluation.clips) for c in evaluation.per_class if c.clips]
+    return sum(shares) / len(shares)
+
+
 def difference(ours: Evaluation, other: Evaluation) -> Estimate | None:
     """Top-1 accuracy of ours less the other's, paired clip by clip; None unless both scored the same clips."""
 
@@ -104,19 +116,27 @@ def difference(ours: Evaluation, other: Evaluation) -> Estimate | None:
     return paired_difference(right[0], right[1], groups=groups if any(groups) else None)
 
 
-def verdict(report: Report) -> tuple[str, ...]:
-    """The result in plain sentences: the score, what it is worth against guessing, and against every baseline."""
-    evaluation = report.evaluation
+def score_sentence(evaluation: Evaluation) -> str:
+    """The headline figure as a sentence, with its interval and what that rests on."""
     name = headline_metric(evaluation)
     score = evaluation.metrics[name]
-    said = [
+    return (
         f"{metric_name(name)} is {percent(score.value)} on {len(evaluation.clips):,} clips "
         f"(95 % interval {interval(score)}, from resampling {units(evaluation, score)})."
-    ]
+    )
+
+
+def verdict(report: Report) -> tuple[str, ...]:
+    """What the score is worth, in plain sentences: against guessing, against every baseline, and how sure it is."""
+    evaluation = report.evaluation
+    name = headline_metric(evaluation)
+    score, said = evaluation.metrics[name], []
     if not evaluation.multi_label:
         label, share = majority(evaluation)
         beats = "which this model beats" if score.low > share else "which this model does not clearly beat"
         said.append(f"Always answering “{label}” would be right on {percent(share)}, {beats}.")
+    elif name == "map":
+        said.append(f"Scores drawn at random would have {percent(prevalence(evaluation))}.")
     said += [_against(evaluation, name, other, baseline) for other, baseline in report.baselines.items()]
     if score.n < FEW_UNITS:
         said.append(f"The interval rests on only {units(evaluation, score)}: read it as rough.")
@@ -131,9 +151,9 @@ def _against(evaluation: Evaluation, metric: str, name: str, baseline: Evaluatio
             return f"It is {100 * gap.value:.1f} points better than {name}, more than chance explains ({reach})."
         if gap.high < 0:
             return f"It is {-100 * gap.value:.1f} points worse than {name}, more than chance explains ({reach})."
-        return f"Against {name} the clips settle nothing: {points(gap.value)} points ({reach})."
+        return f"Against {name} these clips do not settle it: {points(gap.value)} points ({reach})."
     ours, theirs = evaluation.metrics[metric], baseline.metrics.get(metric)
     if theirs is None:
         return f"{name} has no {metric_name(metric).lower()} to compare with."
     apart = ours.low > theirs.high or theirs.low > ours.high
-    return f"{name} has {estimate_text(theirs)}; the two intervals {'do not overlap' if apart else 'overlap'}."
+    return f"For {name} it is {estimate_text(theirs)}; the two intervals {'do not overlap' if apart else 'overlap'}."
