@@ -35,12 +35,10 @@ class Log:
             self._board = _board(out / "tensorboard", step=int(rows[-1]["step"]) if rows else 0)
 
     def epoch(self, row: Row) -> None:
-        """Appends the row of a finished epoch."""
+        """Appends the row of a finished epoch. The saved state has it too, so the disk need not be waited for."""
         if self._path:
             with self._path.open("a") as file:
                 file.write(_line(row))
-                file.flush()
-                os.fsync(file.fileno())
         self.step("epoch", row, int(row["step"]))
         if self._board:
             self._board.flush()

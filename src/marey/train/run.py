@@ -114,7 +114,7 @@ class TrainingRun:
         self._model.eval()
         self._accelerator.wait_for_everyone()
 
-    def _pulled(self, batches: Batches) -> Generator[Any]:
+    def _pulled(self, batches: Batches) -> Generator[Any, None, None]:
         """The epoch's batches that are still to come, each drawn under its own seed; measures the wait for them."""
         self._seed("epoch")
         loader, skipped = batches(self.at.epoch), self.at.batch
