@@ -14,7 +14,9 @@ from .console import Terminal, print_json, print_table, print_text
 def train(
     data: o.Data,
     preset: o.PresetName = None,
-    start_from: Annotated[Path | None, typer.Option("--from", metavar="RUN|FILE", help="fine-tune these weights")] = None,
+    start_from: Annotated[
+        Path | None, typer.Option("--from", metavar="RUN|FILE", help="fine-tune these weights")
+    ] = None,
     out: o.Out = None,
     kind: o.Kind = None,
     root: o.Root = None,
@@ -31,11 +33,17 @@ def train(
     smoothing: Annotated[float, typer.Option("--label-smoothing", help="0 to 0.9")] = 0.0,
     mixup: Annotated[float, typer.Option("--mixup", help="strength of mixing clips; 0 is off")] = 0.0,
     cutmix: Annotated[float, typer.Option("--cutmix", help="strength of pasting boxes of clips; 0 is off")] = 0.0,
-    balance: Annotated[str, typer.Option("--balance", help="none, sampling or weights: what to do about rare classes")] = "none",
-    ema: Annotated[float | None, typer.Option("--ema", help="decay of the moving average of the weights, such as 0.999")] = None,
+    balance: Annotated[
+        str, typer.Option("--balance", help="none, sampling or weights: what to do about rare classes")
+    ] = "none",
+    ema: Annotated[
+        float | None, typer.Option("--ema", help="decay of the moving average of the weights, such as 0.999")
+    ] = None,
     accumulate: Annotated[int, typer.Option("--accumulate", help="batches to an optimizer step")] = 1,
     clip_norm: Annotated[float, typer.Option("--clip-norm", help="longest gradient")] = 1.0,
-    patience: Annotated[int | None, typer.Option("--patience", help="stop after so many epochs without a better validation score")] = None,
+    patience: Annotated[
+        int | None, typer.Option("--patience", help="stop after so many epochs without a better validation score")
+    ] = None,
     precision: Annotated[str, typer.Option("--precision", help="fp32 or bf16")] = "fp32",
     views: o.Views = None,
     max_bad: o.MaxBad = 3,
@@ -57,7 +65,9 @@ def train(
         edits = o.class_edits(merge, rename, leave_out)
         if folds is not None:
             if start_from is not None:
-                raise UsageError("--folds trains every fold afresh and cannot start --from other weights; drop one of the two")
+                raise UsageError(
+                    "--folds trains every fold afresh and cannot start --from other weights; drop one of the two"
+                )
             result = cross_validate(
                 data, folds=folds, fold_seeds=fold_seeds, preset=preset, out=out, kind=kind, root=root, group_by=group_by,
                 edits=edits, epochs=epochs, batch_size=batch_size, lr=lr, weight_decay=weight_decay, device=device, workers=workers, seed=seed, max_bad=max_bad, use_cache=not no_cache, narrator=terminal,
@@ -81,7 +91,9 @@ def train(
 
 def evaluate(
     model: Annotated[Path, typer.Argument(metavar="RUN|FILE", help="run folder or .safetensors file")],
-    data: Annotated[str | None, typer.Argument(metavar="[DATA]", help="labelled videos [default: the run's held-out clips]")] = None,
+    data: Annotated[
+        str | None, typer.Argument(metavar="[DATA]", help="labelled videos [default: the run's held-out clips]")
+    ] = None,
     split: Annotated[str | None, typer.Option("--split", help="train, val or test only")] = None,
     views: o.Views = None,
     kind: o.Kind = None,
@@ -128,13 +140,24 @@ def evaluate(
 def predict(
     model: Annotated[Path, typer.Argument(metavar="RUN|FILE", help="run folder or .safetensors file")],
     videos: Annotated[list[str], typer.Argument(metavar="VIDEO...", help="files, folders or globs")],
-    out: Annotated[Path, typer.Option("--out", help="folder for NAME.json, NAME.csv and NAME.mp4")] = Path("predictions"),
+    out: Annotated[Path, typer.Option("--out", help="folder for NAME.json, NAME.csv and NAME.mp4")] = Path(
+        "predictions"
+    ),
     views: o.Views = None,
-    labels: Annotated[str | None, typer.Option("--labels", help="class names for a model without them: a file, one a line, or a public list")] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option("--labels", help="class names for a model without them: a file, one a line, or a public list"),
+    ] = None,
     threshold: Annotated[float, typer.Option("--threshold", help="score from which a class is on")] = 0.5,
-    merge_gap: Annotated[float, typer.Option("--merge-gap", metavar="SECONDS", help="events closer than this become one")] = 0.5,
-    min_duration: Annotated[float, typer.Option("--min-duration", metavar="SECONDS", help="shorter events are dropped")] = 0.0,
-    hop: Annotated[float | None, typer.Option("--hop", metavar="SECONDS", help="from window to window [default: half a window]")] = None,
+    merge_gap: Annotated[
+        float, typer.Option("--merge-gap", metavar="SECONDS", help="events closer than this become one")
+    ] = 0.5,
+    min_duration: Annotated[
+        float, typer.Option("--min-duration", metavar="SECONDS", help="shorter events are dropped")
+    ] = 0.0,
+    hop: Annotated[
+        float | None, typer.Option("--hop", metavar="SECONDS", help="from window to window [default: half a window]")
+    ] = None,
     no_overlay: Annotated[bool, typer.Option("--no-overlay", help="write no film")] = False,
     max_bad: o.MaxBad = 3,
     device: o.Device = "auto",

@@ -20,7 +20,10 @@ def doctor(json: o.Json = False) -> None:
     if json:
         print_json([asdict(finding) for finding in findings])
     else:
-        rows = [(f.what, "works" if f.works else "missing" if f.needed else "absent", f.seen, "" if f.works else f.cure) for f in findings]
+        rows = [
+            (f.what, "works" if f.works else "missing" if f.needed else "absent", f.seen, "" if f.works else f.cure)
+            for f in findings
+        ]
         print_table(("", "", "seen", "what to do"), rows)
     if any(f.needed and not f.works for f in findings):
         raise typer.Exit(1)
@@ -45,7 +48,9 @@ def validate(
     from ..jobs import validate as job
 
     with Terminal(quiet=quiet, verbose=verbose) as terminal:
-        manifest = load_data(data, kind=kind, root=root, group_by=group_by, edits=o.class_edits(merge, rename, leave_out))
+        manifest = load_data(
+            data, kind=kind, root=root, group_by=group_by, edits=o.class_edits(merge, rename, leave_out)
+        )
         found = job(manifest, workers=pick_workers(workers), progress=progress_of(terminal, "validate"))
     if json:
         print_json(found.to_dict())
@@ -61,11 +66,15 @@ def validate(
 
 def stage(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="folder to write")],
-    level: Annotated[str, typer.Option("--level", help="studio (plain, steady) or street (clutter, crowds, moving camera)")] = "studio",
+    level: Annotated[
+        str, typer.Option("--level", help="studio (plain, steady) or street (clutter, crowds, moving camera)")
+    ] = "studio",
     style: Annotated[str, typer.Option("--style", help="figure, or point-light: moving dots at the joints")] = "figure",
     clips: Annotated[int, typer.Option("--clips", help="clips a class")] = 20,
     flow: Annotated[bool, typer.Option("--flow", help="write exact optical flow too (large)")] = False,
-    untrimmed: Annotated[bool, typer.Option("--untrimmed", help="longer films of several actions, with their times")] = False,
+    untrimmed: Annotated[
+        bool, typer.Option("--untrimmed", help="longer films of several actions, with their times")
+    ] = False,
     workers: o.Workers = None,
     seed: o.Seed = 0,
     json: o.Json = False,
@@ -91,8 +100,12 @@ def stage(
 
 def models(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="one preset only")] = None,
-    layers: Annotated[bool, typer.Option("--layers", help="every layer of NAME: output, receptive field, GMACs")] = False,
-    fps: Annotated[float, typer.Option("--fps", help="frame rate of your videos, for the time that a clip spans")] = 25.0,
+    layers: Annotated[
+        bool, typer.Option("--layers", help="every layer of NAME: output, receptive field, GMACs")
+    ] = False,
+    fps: Annotated[
+        float, typer.Option("--fps", help="frame rate of your videos, for the time that a clip spans")
+    ] = 25.0,
     json: o.Json = False,
 ) -> None:
     """The table of models: parameters, GMACs, input, and how much time a clip spans."""

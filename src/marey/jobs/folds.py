@@ -35,7 +35,7 @@ from .publish import data_notes, thumbnails, worst_clips
 from .run import Run, begin_run, default_folder, write_json, write_text
 from .scores import spec_stamp
 
-SINGLE_FRAME = "efficientnet_lite0"
+SINGLE_FRAME = "efficientnet_lite0_frame"
 
 
 @dataclass(frozen=True)
@@ -110,15 +110,24 @@ def cross_validate(
     manifest = load_data(data, kind=kind, root=root, group_by=group_by, edits=edits)
     refuse_hopeless(manifest)
     if len(manifest.heads) > 1 or manifest.multi_label:
-        raise UsageError("--folds takes data with one class a clip; train without it for several heads or classes a clip")
+        raise UsageError(
+            "--folds takes data with one class a clip; train without it for several heads or classes a clip"
+        )
     choice = choose_preset(manifest, name=preset, device=place)
     duplicates = duplicates_of(manifest, workers=processes, narrator=narrator)
-    assignments = [grouped_folds(manifest, folds=folds, seed=s, near_duplicate_groups=duplicates) for s in range(fold_seeds)]
+    assignments = [
+        grouped_folds(manifest, folds=folds, seed=s, near_duplicate_groups=duplicates) for s in range(fold_seeds)
+    ]
     arguments = {
         "data": str(data), "folds": folds, "fold_seeds": fold_seeds, "preset": preset, "kind": kind, "group_by": group_by,
         "edits": asdict(edits), "epochs": epochs, "batch_size": batch_size, "lr": lr, "weight_decay": weight_decay, "seed": seed,
     }  # fmt: skip
-    run = begin_run(Path(out) if out else default_folder(f"{Path(data).stem}-folds"), arguments, manifest, {"preset": choice.preset.name})
+    run = begin_run(
+        Path(out) if out else default_folder(f"{Path(data).stem}-folds"),
+        arguments,
+        manifest,
+        {"preset": choice.preset.name},
+    )
     narrator.say(f"{manifest.source}: {manifest.kind}, {len(manifest)} clips, {folds} folds x {fold_seeds} seeds")
     narrator.say(f"preset: {choice.preset.name}" + (f" ({choice.why})" if choice.why else ""))
     begun = perf_counter()
@@ -240,7 +249,12 @@ def _summarize(
             "accuracy": estimate_mean(right[name], groups=groups, seed=seed),
             "balanced_accuracy": estimate_class_mean(right[name], truth, groups=groups, seed=seed),
         }
-        protocol = {**lesson_stamps[name], "folds": folds, "fold_seeds": len(scores), "missing_videos": len(quarantine.reasons)}
+        protocol = {
+            **lesson_stamps[name],
+            "folds": folds,
+            "fold_seeds": len(scores),
+            "missing_videos": len(quarantine.reasons),
+        }
         first = score_arrays(
             scores[0], samples, task, protocol, manifest=manifest, quarantined=quarantine.reasons, seed=seed
         )
@@ -250,8 +264,17 @@ def _summarize(
     for name in names[1:]:
         paired[name] = paired_difference(right[names[0]], right[name], groups=groups, seed=seed)
     return CrossValidation(
-        run.folder, names[0], folds, tuple(range(len(answers[names[0]]))), figures, paired, per_seed, evaluations, minutes
+        run.folder,
+        names[0],
+        folds,
+        tuple(range(len(answers[names[0]]))),
+        figures,
+        paired,
+        per_seed,
+        evaluations,
+        minutes,
     )
+
 
 def publish_folds(run: Run, result: CrossValidation, manifest: Manifest) -> None:
     """Write report.html and folds.json of a cross-validation."""

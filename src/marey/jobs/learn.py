@@ -64,7 +64,10 @@ def learn(
 ) -> Fitted:
     """Train on `train`, watch `val` (may be empty); the lesson's model holds the result afterwards."""
     if lesson.model.frozen:
-        features = [_encoded(lesson, part, quarantine, narrator, what) for part, what in ((train, "encode"), (val, "encode validation"))]
+        features = [
+            _encoded(lesson, part, quarantine, narrator, what)
+            for part, what in ((train, "encode"), (val, "encode validation"))
+        ]
         return learn_head(lesson, features[0], train, features[1], val, out=out, narrator=narrator)
     return _learn_whole(lesson, manifest, train, val, out=out, quarantine=quarantine, narrator=narrator)
 
@@ -104,14 +107,18 @@ def learn_head(
     targets = task.targets([train[index] for index in kept]).to(device)
     weights = _weights(lesson, targets)
     order = _order(lesson, targets)
+    model.measure(inputs)
 
     def batches(epoch: int) -> Iterator[dict[str, Tensor]]:
         for part in torch.as_tensor(order(epoch), device=device).split(lesson.batch_size):
             yield {"encoded": inputs[part], "targets": targets[part]}
 
     def step(batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        logits = model.classify(batch["encoded"])
-        return {"loss": task.loss(logits, batch["targets"], smoothing=lesson.smoothing, class_weights=weights)}
+        losses = [
+            task.loss(logits, batch["targets"], smoothing=lesson.smoothing, class_weights=weights)
+            for logits in model.branches(batch["encoded"])
+        ]
+        return {"loss": torch.stack(losses).sum()}
 
     held = sorted(encoded_val)
     val_inputs = torch.stack([encoded_val[index][0] for index in held]).to(device) if held else inputs[:0]
@@ -160,7 +167,11 @@ def _learn_whole(
         index = batch["index"].cpu()
         truth = targets[index]
         frames, flipped = augment(
-            batch["video"].to(lesson.device), strengths, frames=spec.frames, side_px=spec.side_px, may_flip=may_flip(truth)
+            batch["video"].to(lesson.device),
+            strengths,
+            frames=spec.frames,
+            side_px=spec.side_px,
+            may_flip=may_flip(truth),
         )
         truth = torch.where(flipped.cpu()[:, None], truth[:, mirrored], truth).to(lesson.device)
         video, truth = mix_clips(to_input(frames, spec), truth, mixup=lesson.mixup, cutmix=lesson.cutmix)
@@ -187,7 +198,13 @@ class ValidationClips:
             return
         held = []
         for batch in view_batches(
-            self.samples, self.lesson.spec, self.quarantine, views=1, crop_count=1, clips_per_batch=16, workers=self.lesson.workers
+            self.samples,
+            self.lesson.spec,
+            self.quarantine,
+            views=1,
+            crop_count=1,
+            clips_per_batch=16,
+            workers=self.lesson.workers,
         ):
             if self.fits:
                 held.append(batch)
@@ -224,7 +241,9 @@ def mirror_columns(manifest: Manifest, task: Recognition) -> tuple[Callable[[Ten
     place = {label: number for number, label in enumerate(columns)}
     partner = {**sided_pairs(columns), **manifest.mirror}
     mirrored = torch.tensor([place.get(partner.get(label, label), number) for number, label in enumerate(columns)])
-    veto = torch.tensor([_sided(label) and partner.get(label, label) not in place.keys() - {label} for label in columns])
+    veto = torch.tensor(
+        [_sided(label) and partner.get(label, label) not in place.keys() - {label} for label in columns]
+    )
     return lambda targets: ~(targets.bool() & veto).any(1), mirrored
 
 
@@ -233,7 +252,11 @@ def sided_pairs(labels: Sequence[str]) -> dict[str, str]:
     known, pairs = set(labels), {}
     for label in labels:
         swapped = " ".join({"left": "right", "right": "left"}.get(word, word) for word in _words(label))
-        pairs |= {label: other for other in known if other != label and " ".join(_words(other)) == swapped != " ".join(_words(label))}
+        pairs |= {
+            label: other
+            for other in known
+            if other != label and " ".join(_words(other)) == swapped != " ".join(_words(label))
+        }
     return pairs
 
 
@@ -277,4 +300,3 @@ def _fit(lesson: Lesson, step, batches, validate, *, out: Path | None, narrator:
         progress=progress_of(narrator, "train"),
         say=narrator.say,
     )
-

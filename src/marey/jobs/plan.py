@@ -130,7 +130,9 @@ def _decode_some(samples: Sequence[Sample], preset: Preset, wanted: int) -> tupl
     raise DataError("none of the first clips can be read; `marey validate` lists what is wrong with them")
 
 
-def _time_steps(model: VideoModel, preset: Preset, task: Recognition, clips: torch.Tensor, samples: Sequence[Sample]) -> float:
+def _time_steps(
+    model: VideoModel, preset: Preset, task: Recognition, clips: torch.Tensor, samples: Sequence[Sample]
+) -> float:
     """The fastest of a few steps (a training step, or one encoding of a frozen preset), in seconds."""
     targets, times = task.targets(samples).to(clips.device), []
     for _ in range(MEASURED_BATCHES):

@@ -112,7 +112,13 @@ def _timeline(
         named = [f"{head}: {label}" if several else label for label in task.heads[head]]
         found += events(edges, cells[:, part], named, rule, leading_only=not task.multi_label)
     protocol = stamp(
-        trained, quarantine, views=views or "windows", clips=1, window_s=round(window_s, 6), hop_s=round(hop_s, 6), events=asdict(rule)
+        trained,
+        quarantine,
+        views=views or "windows",
+        clips=1,
+        window_s=round(window_s, 6),
+        hop_s=round(hop_s, 6),
+        events=asdict(rule),
     )
     return Timeline(path, duration_s, protocol, dict(zip(keys, map(float, whole), strict=True)), tuple(found))
 

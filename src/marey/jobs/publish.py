@@ -100,7 +100,9 @@ def data_notes(manifest: Manifest, evaluation: Evaluation) -> list[str]:
     notes = []
     clips = evaluation.metrics["top1"].n if "top1" in evaluation.metrics else 0
     if 0 < clips < 30:
-        notes.append(f"Only {clips} clips (or sources) were held out: the interval is wide, and a few clips decide the figure.")
+        notes.append(
+            f"Only {clips} clips (or sources) were held out: the interval is wide, and a few clips decide the figure."
+        )
     small = [c.label for c in evaluation.per_class if c.clips < 5]
     if small:
         some = ", ".join(small[:5]) + (", ..." if len(small) > 5 else "")

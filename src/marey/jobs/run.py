@@ -100,7 +100,12 @@ def begin_run(folder: Path, arguments: Mapping[str, Any], manifest: Manifest, de
     info = {
         "format": RUN_FORMAT,
         "arguments": dict(arguments),
-        "data": {"source": manifest.source, "kind": manifest.kind, "hash": manifest_hash(manifest), "clips": len(manifest)},
+        "data": {
+            "source": manifest.source,
+            "kind": manifest.kind,
+            "hash": manifest_hash(manifest),
+            "clips": len(manifest),
+        },
         "versions": versions(),
         "commit": code_version()["commit"],
         **details,

@@ -93,7 +93,9 @@ def with_labels(trained: Trained, labels: str) -> Trained:
     """The same model with class names from a file (one a line) or of a public data set; their number must fit."""
     names = read_labels(labels)
     if len(trained.task.heads) != 1 or len(names) != trained.task.classes:
-        raise UsageError(f"{labels} has {len(names)} names and the model has {trained.task.classes} classes; give as many names")
+        raise UsageError(
+            f"{labels} has {len(names)} names and the model has {trained.task.classes} classes; give as many names"
+        )
     return replace(trained, task=Recognition(heads={"label": names}, multi_label=trained.task.multi_label))
 
 
@@ -111,7 +113,7 @@ def read_labels(labels: str) -> tuple[str, ...]:
 
 
 def parse_views(views: str) -> tuple[int, int]:
-    """"10x3" -> (10 clips in time, 3 crops in space)."""
+    """ "10x3" -> (10 clips in time, 3 crops in space)."""
     in_time, _, in_space = views.lower().partition("x")
     if not (in_time.isdigit() and in_space.isdigit() and 1 <= int(in_time) <= 1000 and int(in_space) in (1, 3)):
         raise UsageError(f"--views is {views!r}; write clips x crops such as 10x3, with 1 or 3 crops")
@@ -154,7 +156,10 @@ def sample_probabilities(
         )
         with torch.inference_mode():
             return {
-                index: trained.task.probabilities(trained.model.classify(rows.to(trained.device)).float()).mean(0).cpu().numpy()
+                index: trained.task.probabilities(trained.model.classify(rows.to(trained.device)).float())
+                .mean(0)
+                .cpu()
+                .numpy()
                 for index, rows in encoded.items()
             }
     tell, found = progress_of(narrator, what), {}
@@ -163,7 +168,9 @@ def sample_probabilities(
     )
     for batch in batches:
         rows = torch.cat([clip_probabilities(trained, part) for part in batch["video"].flatten(0, 1).split(16)])
-        for index, mean in zip(batch["index"].tolist(), rows.unflatten(0, batch["video"].shape[:2]).mean(1), strict=True):
+        for index, mean in zip(
+            batch["index"].tolist(), rows.unflatten(0, batch["video"].shape[:2]).mean(1), strict=True
+        ):
             found[index] = mean.numpy()
         tell(batch["index"][-1].item() + 1, len(samples))
     return found

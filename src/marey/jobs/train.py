@@ -79,9 +79,13 @@ def train(
         if name not in {"out", "device", "workers", "use_cache", "baselines", "narrator"}
     }
     narrator, edits, views = narrator or Silent(), edits or ClassEdits(), views or "1x1"
-    arguments = {k: str(v) if isinstance(v, Path) else asdict(v) if isinstance(v, ClassEdits) else v for k, v in asked.items()}
+    arguments = {
+        k: str(v) if isinstance(v, Path) else asdict(v) if isinstance(v, ClassEdits) else v for k, v in asked.items()
+    }
     place, processes = pick_device(device), pick_workers(workers)
-    check_flags(smoothing=smoothing, mixup=mixup, cutmix=cutmix, balance=balance, batch_size=batch_size, max_bad=max_bad)
+    check_flags(
+        smoothing=smoothing, mixup=mixup, cutmix=cutmix, balance=balance, batch_size=batch_size, max_bad=max_bad
+    )
     header = load_checkpoint(model_file(Path(start_from)))[0] if start_from else None
     if header and preset not in (None, header["preset"]):
         raise UsageError(f"{start_from} holds a {header['preset']} and --preset is {preset}; drop one of the two")
@@ -107,7 +111,12 @@ def train(
         seed=seed,
     )
     task = Recognition.of(manifest)
-    details = {"preset": choice.preset.name, "recipe": recipe.to_dict(), "batch_size": batch, "split": {k: len(v) for k, v in parts.items()}}
+    details = {
+        "preset": choice.preset.name,
+        "recipe": recipe.to_dict(),
+        "batch_size": batch,
+        "split": {k: len(v) for k, v in parts.items()},
+    }
     run = begin_run(Path(out) if out else default_folder(Path(data).stem), arguments, manifest, details)
     if run.finished:
         narrator.say(f"{run.folder} is finished already; nothing is left to do")
@@ -134,7 +143,9 @@ def train(
     )
     quarantine = Quarantine(total=len(manifest), limit=max_bad)
     begun = perf_counter()
-    fitted = learn(lesson, manifest, parts["train"], parts["val"], out=run.folder, quarantine=quarantine, narrator=narrator)
+    fitted = learn(
+        lesson, manifest, parts["train"], parts["val"], out=run.folder, quarantine=quarantine, narrator=narrator
+    )
     minutes = (perf_counter() - begun) / 60
     trained = keep_model(run.model, lesson, choice.preset.name, parts["train"])
     held = parts["test"] or parts["val"]
@@ -176,13 +187,17 @@ def tell_plan(
     folder: Path,
 ) -> None:
     """What was found and what is going to happen, before it does."""
-    heads = " and ".join(f"{len(labels)} {head} classes" if len(manifest.heads) > 1 else f"{len(labels)} classes" for head, labels in manifest.heads.items())
+    heads = " and ".join(
+        f"{len(labels)} {head} classes" if len(manifest.heads) > 1 else f"{len(labels)} classes"
+        for head, labels in manifest.heads.items()
+    )
     groups = {s.group for s in manifest.samples if s.group is not None}
     kept = f"no group (of {len(groups)}) is on both sides" if groups else "near-duplicates are on one side"
     narrator.say(f"{manifest.source}: {manifest.kind}, {len(manifest)} clips, {heads}")
     narrator.say(f"split: {', '.join(f'{len(v)} {k}' for k, v in parts.items())}; {kept}")
     narrator.say(
-        f"preset: {choice.preset.name}" + (f" ({choice.why})" if choice.why else "")
+        f"preset: {choice.preset.name}"
+        + (f" ({choice.why})" if choice.why else "")
         + f"; {recipe.epochs} epochs, batch {batch}, rate {recipe.lr:g}"
     )
     narrator.say(f"run: {folder}")

@@ -6,6 +6,7 @@ from .frames import FrameModel, PerFrame
 from .fusion import FusionNet
 from .interface import ImageEncoder, VideoModel
 from .motion import MotionNet
+from .motion_appearance import MotionAppearance
 from .resnet import ResNet
 from .resnet3d import ResNet3D
 
@@ -15,6 +16,7 @@ __all__ = [
     "FrameModel",
     "FusionNet",
     "ImageEncoder",
+    "MotionAppearance",
     "MotionNet",
     "PerFrame",
     "ResNet",

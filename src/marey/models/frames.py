@@ -7,27 +7,30 @@ An image (b, 3, h, w) is a clip of one frame.
 """
 
 from collections.abc import Callable
-from typing import Protocol, Self
+from typing import Protocol, runtime_checkable
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..nn import TemporalHead, check_clip, fold_time, unfold_time
 from .interface import Clips, ImageEncoder, Logits, VideoModel
 
 
+@runtime_checkable
 class BuildHead(Protocol):
     """A temporal head for tokens of `dim` features."""
 
     def __call__(self, *, dim: int, num_classes: int) -> TemporalHead: ...
 
 
+@runtime_checkable
 class BuildModel(Protocol):
     """A model of clips."""
 
     def __call__(self, *, num_classes: int) -> VideoModel: ...
 
 
-def as_clip(video: Clips) -> Clips:
+def as_clip(video: Clips) -> Float[Tensor, "b c t h w"]:
     """Images (b, c, h, w) as clips of one frame; clips as they are."""
     return video.unsqueeze(2) if video.ndim == 4 else video
 
@@ -47,7 +50,7 @@ class FrameModel(VideoModel):
         if frozen:
             self.encoder.requires_grad_(False).eval()
 
-    def train(self, mode: bool = True) -> Self:
+    def train(self, mode: bool = True) -> "FrameModel":
         """A frozen encoder stays in evaluation mode: its running statistics belong to the data that it came from."""
         super().train(mode)
         if self.frozen:
@@ -65,10 +68,13 @@ class FrameModel(VideoModel):
         *_, last = self.encoder(fold_time(video)).values()
         return self.pool(last).flatten(1).unflatten(0, video.shape[0:3:2])
 
-    def _checked(self, video: Clips) -> Clips:
+    def _checked(self, video: Clips) -> Float[Tensor, "b c t h w"]:
         video = as_clip(video)
         check_clip(video, min_frames=self.min_frames, min_side=self.min_side)
         return video
+
+    def measure(self, encoded: Tensor) -> None:
+        self.head.measure(encoded)
 
     def classify(self, encoded: Tensor) -> Logits:
         return self.head(encoded)

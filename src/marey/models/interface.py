@@ -45,6 +45,13 @@ class VideoModel(nn.Module, ABC):
     def classify(self, encoded: Tensor) -> Logits:
         """Logits (b, classes) from what `encode` gave."""
 
+    def measure(self, encoded: Tensor) -> None:
+        """Told all encoded training clips before the classifier learns, by those that standardize; most do not."""
+
+    def branches(self, encoded: Tensor) -> list[Tensor]:
+        """Logits (b, classes) of each part that is trained by itself; `classify` adds them. Most models are one part."""
+        return [self.classify(encoded)]
+
     @abstractmethod
     def forward(self, video: Clips) -> Logits:
         """Logits (b, classes), in training and evaluation alike."""

@@ -3,16 +3,19 @@
 from .conv import SameConv2d, SpaceTimeConv, conv2d, conv3d, conv_norm, named, same_cost_width
 from .residual import Residual, basic_block_2d, basic_block_3d, bottleneck_2d
 from .shapes import check_clip, fold_time, unfold_time
-from .temporal import AttentionHead, DifferenceHead, LstmHead, MeanHead, TcnHead, TemporalHead
+from .standard_linear import StandardLinear
+from .temporal import AttentionHead, DifferenceHead, LinearHead, LstmHead, MeanHead, TcnHead, TemporalHead
 
 __all__ = [
     "AttentionHead",
     "DifferenceHead",
+    "LinearHead",
     "LstmHead",
     "MeanHead",
     "Residual",
     "SameConv2d",
     "SpaceTimeConv",
+    "StandardLinear",
     "TcnHead",
     "TemporalHead",
     "basic_block_2d",

@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from .standard_linear import StandardLinear
+
 Tokens = Float[Tensor, "b t d"]
 Logits = Float[Tensor, "b k"]
 
@@ -21,6 +23,9 @@ class TemporalHead(nn.Module, ABC):
     @abstractmethod
     def forward(self, tokens: Tokens) -> Logits: ...
 
+    def measure(self, tokens: Tokens) -> None:
+        """Told all training tokens before the head learns, by heads that standardize; most do not."""
+
 
 class MeanHead(TemporalHead):
     """One linear classifier on every frame; the clip's logits are the frames' mean."""
@@ -31,6 +36,20 @@ class MeanHead(TemporalHead):
 
     def forward(self, tokens: Tokens) -> Logits:
         return self.fc(self.drop(tokens)).mean(1)
+
+
+class LinearHead(TemporalHead):
+    """One linear classifier on the standardized mean of the tokens: the plain probe of fixed features."""
+
+    def __init__(self, *, dim: int, num_classes: int) -> None:
+        super().__init__()
+        self.fc = StandardLinear(dim, num_classes)
+
+    def measure(self, tokens: Tokens) -> None:
+        self.fc.measure(tokens.mean(1))
+
+    def forward(self, tokens: Tokens) -> Logits:
+        return self.fc(tokens.mean(1))
 
 
 class AttentionHead(TemporalHead):

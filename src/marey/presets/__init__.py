@@ -1,7 +1,7 @@
 """The table of named, measured models, and what builds and measures them."""
 
 from .build import classes_in, create_model, find_preset, is_frozen
-from .imagenet import lite0_tensors
+from .imagenet import imagenet_is_installed, lite0_tensors
 from .listing import ModelRow, model_row, model_rows, models_markdown
 from .measure import Cost, LayerRow, count, layer_table, trace_layers
 from .official_torchvision import torchvision_keys
@@ -21,6 +21,7 @@ __all__ = [
     "count",
     "create_model",
     "find_preset",
+    "imagenet_is_installed",
     "is_frozen",
     "layer_table",
     "lite0_tensors",

@@ -2,16 +2,22 @@
 
 from functools import partial
 
-from ..models import EfficientNetLite, FrameModel
-from ..nn import AttentionHead, DifferenceHead, LstmHead, MeanHead, TcnHead
-from .imagenet import load_lite0, load_lite0_classifier
-from .inputs import LITE_FRAMES, LITE_IMAGE
+from ..models import EfficientNetLite, FrameModel, MotionAppearance
+from ..nn import AttentionHead, DifferenceHead, LinearHead, LstmHead, MeanHead, TcnHead
+from .imagenet import load_lite0, load_lite0_classifier, load_lite0_motion
+from .inputs import LITE_FRAMES, LITE_IMAGE, LITE_MOTION
 from .preset import Mini, Preset, Score
 
 LITE0 = "Tan and Le, ICML 2019, arXiv:1905.11946"
 WEIGHTS = "tensorflow/tpu, models/official/efficientnet/lite, whose weights the package repeats"
 
 tiny = partial(EfficientNetLite, stages=((1, 3, 1, 1, 4), (2, 5, 2, 2, 6)), stem=4, dim=12)
+tiny_five = partial(
+    EfficientNetLite,
+    stages=((1, 3, 1, 1, 4), (1, 3, 2, 2, 4), (1, 3, 2, 2, 4), (1, 3, 2, 2, 4), (1, 3, 1, 2, 6)),
+    stem=4,
+    dim=12,
+)
 on_lite0 = partial(FrameModel, encoder=EfficientNetLite, frozen=True)
 on_tiny = partial(FrameModel, encoder=tiny, frozen=True)
 
@@ -26,6 +32,41 @@ FROZEN = (
         mini=Mini(partial(FrameModel, encoder=tiny, head=MeanHead), frames=2, side_px=32),
         pretrained=load_lite0_classifier,
         scores=(Score("ImageNet", "top-1", 75.1, "one centre crop of 224 px", WEIGHTS),),
+    ),
+    Preset(
+        name="motion",
+        family="motion statistics",
+        paper="our own; covariance descriptors after Guo et al., IEEE TIP 2013",
+        build=MotionAppearance,
+        classes=24,
+        clip=LITE_MOTION,
+        mini=Mini(MotionAppearance, frames=5, side_px=48),
+        frozen=True,
+        linear=True,
+    ),
+    Preset(
+        name="motion_appearance",
+        family="motion statistics, frozen frames",
+        paper=f"our own; covariance descriptors after Guo et al., IEEE TIP 2013; {LITE0}",
+        build=partial(MotionAppearance, appearance=EfficientNetLite),
+        classes=24,
+        clip=LITE_MOTION,
+        mini=Mini(partial(MotionAppearance, appearance=tiny_five, side_px=64), frames=5, side_px=48),
+        pretrained=load_lite0_motion,
+        frozen=True,
+        linear=True,
+    ),
+    Preset(
+        name="efficientnet_lite0_frame",
+        family="frozen frame",
+        paper=LITE0,
+        build=partial(on_lite0, head=LinearHead),
+        classes=24,
+        clip=LITE_IMAGE,
+        mini=Mini(partial(on_tiny, head=LinearHead), frames=1, side_px=32),
+        pretrained=load_lite0,
+        frozen=True,
+        linear=True,
     ),
     Preset(
         name="efficientnet_lite0_mean",

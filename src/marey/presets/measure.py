@@ -104,7 +104,7 @@ def _trace(model: VideoModel, spec: ClipSpec) -> list[LayerRow]:
         if isinstance(module, NORMS) and rows:
             rows[-1] = replace(rows[-1], params=rows[-1].params + params)
         elif not isinstance(module, SILENT) and (seen := trace.field(result)) is not None:
-            rows.append(LayerRow(name, kind_of(module), seen.extent, *trace.sight(seen), params, macs / 1e9))
+            rows.append(LayerRow(name, kind_of(module), seen.extent, *seen.sight, params, macs / 1e9))
 
     for name, module in model.named_modules():
         if not any(True for _ in module.children()):

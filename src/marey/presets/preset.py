@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ..models import VideoModel
 from ..video import ClipSpec
 
 
+@runtime_checkable
 class Build(Protocol):
     """Builds the network with fresh weights; nothing is read or downloaded, so it works on the meta device too."""
 
@@ -49,6 +50,7 @@ class Preset:
     dead_keys   parameters that the official checkpoint carries and the network never uses
     scores      published figures of the official weights, which Marey does not ship
     frozen      whether the encoder is used as it is and only the head learns
+    linear      whether that head is linear: its problem is convex, and gradient descent with weight decay solves it
     """
 
     name: str
@@ -62,3 +64,4 @@ class Preset:
     dead_keys: tuple[str, ...] = ()
     scores: tuple[Score, ...] = ()
     frozen: bool = False
+    linear: bool = False

@@ -3,6 +3,7 @@
 from .audio import read_audio
 from .clip import Clip, ClipSpec
 from .decode import Video, open_video
+from .flow import dense_flow
 from .probe import VideoInfo, probe
 from .sample import clip_seconds, view_seconds, window_starts
 from .transform import crops, resize_short, to_input
@@ -16,6 +17,7 @@ __all__ = [
     "VideoWriter",
     "clip_seconds",
     "crops",
+    "dense_flow",
     "open_video",
     "probe",
     "read_audio",
