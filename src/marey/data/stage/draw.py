@@ -1,4 +1,4 @@
-"""From solids to pixels: projection, painter's order, anti-aliased hulls, and the exact motion of every surface."""
+"""From solids to pixels: projection, painter's order and anti-aliased hulls."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class Shape:
     """A solid as the camera sees it over t frames.
 
     outline  int32 (t, n, 1, 2) points whose hull is filled, in 1/16 px; gleam: the lit part of it, or None
-    axes     float (t, 3, 2): three points that carry the surface along; they define its motion
+    anchors  float (t, n, 2): points that carry the surface along, in px; they define its motion
     box      float (t, 4): left, top, right, bottom in px
     """
 
@@ -53,7 +53,7 @@ class Shape:
     fill: Colour
     light: Colour
     depth: np.ndarray
-    axes: np.ndarray
+    anchors: np.ndarray
     box: np.ndarray
     stroke_px: int
     shown: np.ndarray
@@ -63,17 +63,6 @@ class Shape:
 
 def _fixed(points: np.ndarray) -> np.ndarray:
     return np.round(points * (1 << _SHIFT)).astype(np.int32).reshape(*points.shape[:-1], 1, 2)
-
-
-def _axes(points: np.ndarray) -> np.ndarray:
-    """Three points (t, 3, 2) that move with a surface: of two given, the third keeps its distance from the line."""
-    if points.shape[1] >= 3:
-        return points[:, :3]
-    a, b = points[:, 0], points[:, -1]
-    along = b - a if points.shape[1] == 2 else np.broadcast_to([[0.0, 1.0]], a.shape)
-    length = np.linalg.norm(along, axis=1, keepdims=True)
-    along = np.where(length > 0.5, along / np.maximum(length, 1e-9), [0.0, 1.0])
-    return np.stack([a, a + along * np.maximum(length, 0.5), a + 4 * along[:, ::-1] * [-1, 1]], 1)
 
 
 def see(solids: Iterable[Solid], view: View, camera: np.ndarray, light: tuple[float, float]) -> list[Shape]:
@@ -104,7 +93,7 @@ def see(solids: Iterable[Solid], view: View, camera: np.ndarray, light: tuple[fl
                 fill=tint(solid.colour, 0.70) if solid.shaded else solid.colour,
                 light=solid.colour,
                 depth=depths[:, span].mean(1) + solid.bias,
-                axes=_axes(pixels[:, span]),
+                anchors=pixels[:, span],
                 box=np.concatenate([around.min(1), around.max(1)], 1),
                 stroke_px=thickness,
                 shown=np.ones(frames, bool) if solid.shown is None else solid.shown,
@@ -134,7 +123,7 @@ def identify(size: tuple[int, int], shapes: Sequence[Shape], order: Sequence[int
     """Which shape is seen at each pixel: uint16 (h, w), 0 for the scenery, 1 + index of the shape elsewhere."""
     ids = np.zeros((size[1], size[0]), np.uint16)
     for index in order:
-        shape, colour = shapes[index], index + 1
+        shape, colour = shapes[index], int(index) + 1
         if not shape.shown[frame_index]:
             continue
         if shape.stroke_px:

@@ -100,7 +100,17 @@ def clothe(actor: Actor, body: np.ndarray, owner: str, *, detail: bool = True) -
     if actor.skirt:
         knees = body[:, [JOINT["hip_l"], JOINT["hip_r"]]] * 0.25 + body[:, [JOINT["knee_l"], JOINT["knee_r"]]] * 0.75
         points = np.concatenate([body[:, [JOINT["hip_l"], JOINT["hip_r"], JOINT["waist"]]], knees], 1)
-        solids.append(Solid(points, (0.06 * girth,) * 3 + (0.066 * girth,) * 2, leg, "skirt", owner, detail, -0.03))
+        solids.append(
+            Solid(
+                points,
+                (0.058 * girth,) * 2 + (0.035 * girth,) + (0.066 * girth,) * 2,
+                leg,
+                "skirt",
+                owner,
+                detail,
+                -0.01,
+            )
+        )
     if actor.striped and detail:
         for low in (0.25, 0.6):
             ends = [
@@ -124,4 +134,4 @@ def _head(actor: Actor, body: np.ndarray, part, solids: list[Solid], owner: str,
         solids.append(Solid(np.stack([nape, fall], 1), (width, width * 0.8), actor.hair, "hair", owner, detail, 0.004))
     if detail:
         for s in ("l", "r"):
-            part(f"eye_{s}", {f"eye_{s}": 0.006}, tint(actor.skin, 0.3), -0.016, shaded=False)
+            part(f"eye_{s}", {f"eye_{s}": 0.004}, tint(actor.skin, 0.3), -0.016, shaded=False)

@@ -12,25 +12,31 @@ from .classes import CLASSES
 from .scenery import Level
 
 Style = Literal["figure", "point-light"]
-Condition = Literal["train", "val", "both-unseen", "seen", "actor-unseen", "scene-unseen"]
 _SHARES = {"test": 0.25, "val": 0.15}  # of clips, actors and scenes; training has the rest
-_CROSS: dict[Condition, tuple[str, str]] = {  # which actors and which scenes
-    "seen": ("train", "train"),
-    "actor-unseen": ("test", "train"),
-    "scene-unseen": ("train", "test"),
+_CAST = {  # condition -> the split, and whose actors and scenes are seen
+    "train": ("train", "train", "train"),
+    "val": ("val", "val", "val"),
+    "both-unseen": ("test", "test", "test"),
+    "seen": ("test", "train", "train"),
+    "actor-unseen": ("test", "test", "train"),
+    "scene-unseen": ("test", "train", "test"),
 }
 
 
 @dataclass(frozen=True)
 class Shot:
-    """All that decides one clip: the same shot gives the same bytes."""
+    """All that decides one clip: the same shot gives the same bytes.
+
+    label is the class of a trimmed clip; a long recording has None and draws its actions from `repertoire`
+    """
 
     name: str
-    label: str
+    label: str | None
+    repertoire: tuple[str, ...]
     actor: int
     scene: int
     split: str
-    condition: Condition
+    condition: str
     duration_s: float
     fps: int
     size: tuple[int, int]
@@ -41,15 +47,17 @@ class Shot:
 
     @property
     def path(self) -> str:
-        return f"videos/{slug(self.label)}/{self.name}.mp4"
+        return f"videos/{slug(self.label or 'untrimmed')}/{self.name}.mp4"
 
 
 @dataclass(frozen=True)
 class Plan:
     """What `render` was asked for, checked.
 
-    clips_per_class of all three splits; cross_per_class adds as many clips of the classes for each of the conditions
-    seen, actor-unseen and scene-unseen, which no split contains
+    clips_per_class  of all three splits together
+    cross_per_class  clips of each class in each of the conditions seen, actor-unseen and scene-unseen, in no split
+    untrimmed        long recordings, each of untrimmed_s
+    flow             whether the exact optical flow is written too, 8 bytes a pixel and frame
     """
 
     level: Level
@@ -57,12 +65,15 @@ class Plan:
     classes: tuple[str, ...]
     clips_per_class: int
     cross_per_class: int
+    untrimmed: int
+    untrimmed_s: float
     actors: int
     scenes: int
     seconds: float
     fps: int
     size: tuple[int, int]
     seed: int
+    flow: bool
 
     def __post_init__(self) -> None:
         for name, value, known in (("level", self.level, get_args(Level)), ("style", self.style, get_args(Style))):
@@ -78,12 +89,18 @@ class Plan:
         limits = {
             "clips_per_class": (3, 4000, "one each for training, validation and test"),
             "cross_per_class": (0, 4000, "0 renders none"),
+            "untrimmed": (0, 10_000, "long recordings; 0 renders none"),
+            "untrimmed_s": (5, 3600, "long enough for an action, and an hour at most"),
             "actors": (3, 1000, "training, validation and test have actors of their own"),
             "scenes": (3, 1000, "training, validation and test have scenes of their own"),
             "seconds": (0.8, 600, "shorter clips cannot hold an action"),
             "fps": (5, 120, "frames per second"),
             "seed": (0, 2**32 - 1, "any number in between"),
         }
+        if self.untrimmed and not any(CLASSES[name].group in ("tempo", "order") for name in self.classes):
+            raise UsageError(
+                "stage untrimmed recordings need a class of the tempo or the order group; add one or leave them out"
+            )
         for name, (low, high, why) in limits.items():
             if not low <= (value := getattr(self, name)) <= high:
                 raise UsageError(f"stage {name} is {value}; it must lie in {low}..{high} ({why})")
@@ -108,38 +125,48 @@ def shots(plan: Plan) -> list[Shot]:
     actors, scenes = partition(plan.actors, plan.seed, 10), partition(plan.scenes, plan.seed, 11)
     count = plan.clips_per_class
     test, val = (max(1, round(_SHARES[split] * count)) for split in ("test", "val"))
-    parts: list[tuple[str, Condition, str, str]] = [
-        *[("train", "train", "train", "train")] * (count - test - val),
-        *[("val", "val", "val", "val")] * val,
-        *[("test", "both-unseen", "test", "test")] * test,
-        *(("test", name, *where) for name, where in _CROSS.items() for _ in range(plan.cross_per_class)),
-    ]
+    parts = ["train"] * (count - test - val) + ["val"] * val + ["both-unseen"] * test
+    parts += [name for name in ("seen", "actor-unseen", "scene-unseen") for _ in range(plan.cross_per_class)]
     numbers = {name: index for index, name in enumerate(CLASSES)}
     planned = []
     for label in plan.classes:
         pair = min(numbers[label], numbers[CLASSES[label].twin or label])
-        for index, (split, condition, who, where) in enumerate(parts):
-            rng = np.random.default_rng([plan.seed, 6, pair, index])
+        for index, condition in enumerate(parts):
+            _, who, where = _CAST[condition]
+            chance = np.random.default_rng([plan.seed, 6, pair, index])
+            played = (_pick(actors[who], index, chance), _pick(scenes[where], index, chance))
             key = 100_000 * numbers[label] + index
             length = np.random.default_rng([plan.seed, 7, key]).uniform(0.92, 1.08) * plan.seconds
-            planned.append(
-                Shot(
-                    name=f"{slug(label)}_{index:04d}",
-                    label=label,
-                    actor=_pick(actors[who], index, rng),
-                    scene=_pick(scenes[where], index, rng),
-                    split=split,
-                    condition=condition,
-                    duration_s=round(length * plan.fps) / plan.fps,
-                    fps=plan.fps,
-                    size=plan.size,
-                    level=plan.level,
-                    style=plan.style,
-                    seed=plan.seed,
-                    key=key,
-                )
-            )
+            planned.append(_shot(plan, f"{slug(label)}_{index:04d}", label, condition, played, length, key))
+    for index in range(plan.untrimmed):
+        condition = ("train", "val", "both-unseen")[int(np.searchsorted((0.6, 0.75), (index + 0.5) / plan.untrimmed))]
+        chance = np.random.default_rng([plan.seed, 8, index])
+        _, who, where = _CAST[condition]
+        played = (_pick(actors[who], index, chance), _pick(scenes[where], index, chance))
+        key = 100_000 * len(CLASSES) + index
+        planned.append(_shot(plan, f"untrimmed_{index:04d}", None, condition, played, plan.untrimmed_s, key))
     return planned
+
+
+def _shot(
+    plan: Plan, name: str, label: str | None, condition: str, played: tuple[int, int], length: float, key: int
+) -> Shot:
+    return Shot(
+        name=name,
+        label=label,
+        repertoire=() if label else plan.classes,
+        actor=played[0],
+        scene=played[1],
+        split=_CAST[condition][0],
+        condition=condition,
+        duration_s=round(length * plan.fps) / plan.fps,
+        fps=plan.fps,
+        size=plan.size,
+        level=plan.level,
+        style=plan.style,
+        seed=plan.seed,
+        key=key,
+    )
 
 
 def _pick(numbers: Sequence[int], index: int, rng: np.random.Generator) -> int:

@@ -1,9 +1,8 @@
-"""Rendering a data set: the shots of a plan, in worker processes, and the files that describe them."""
+"""Rendering a data set: the shots of a plan in worker processes, and then the files that describe them."""
 
-import csv
 import json
 import multiprocessing
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from functools import partial
@@ -14,46 +13,42 @@ import cv2
 
 from ...errors import UsageError
 from ...video import VideoWriter
-from .classes import CLASS_GROUPS, CLASSES
+from .classes import CLASSES
+from .motion import write_flow
 from .plan import Plan, Shot, Style, shots
+from .publish import Entry, entry, publish
 from .scenery import Level
+from .sound import RATE, soundtrack
 from .take import direct, film
 
-COLUMNS = ("path", "label", "start_s", "end_s", "split", "group", "actor", "scene", "class_group", "condition")
 
-
-def render_shot(shot: Shot, out: Path) -> None:
-    """Render one clip below `out`."""
+def render_shot(numbered: tuple[int, Shot], out: Path, flow: bool) -> Entry:
+    """Render one clip below `out` and return its labels."""
+    number, shot = numbered
     cv2.setNumThreads(1)
     path = out / shot.path
     path.parent.mkdir(parents=True, exist_ok=True)
     take = direct(shot)
-    with VideoWriter(path, fps=shot.fps, size=shot.size) as writer:
-        for frame in film(take):
+    samples = soundtrack(take)
+    with VideoWriter(path, fps=shot.fps, size=shot.size, audio_rate=RATE) as writer:
+        for t, frame in enumerate(film(take)):
             writer.write(frame)
+            if t % shot.fps == 0:
+                writer.write_audio(samples[t // shot.fps * RATE : (t // shot.fps + 1) * RATE])
+    if flow:
+        write_flow(take, out)
+    return entry(take, number)
 
 
-def _row(shot: Shot) -> tuple[str, ...]:
-    actor, scene = f"actor{shot.actor:02d}", f"{shot.level}{shot.scene:02d}"
-    span = ("0.000", f"{shot.duration_s:.3f}")
-    return (shot.path, shot.label, *span, shot.split, actor, actor, scene, CLASS_GROUPS[shot.label], shot.condition)
-
-
-def _write_rows(path: Path, rows: Iterable[Sequence[str]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(rows)
-
-
-def _each(planned: Sequence[Shot], out: Path, workers: int) -> Iterator[None]:
+def _each(planned: Sequence[Shot], out: Path, flow: bool, workers: int) -> Iterator[Entry]:
     """Render in this process, or in `workers` fresh ones; results come in the order of the plan."""
+    work = partial(render_shot, out=out, flow=flow)
     if workers == 1:
-        yield from (render_shot(shot, out) for shot in planned)
+        yield from map(work, enumerate(planned))
         return
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         try:
-            yield from pool.map(partial(render_shot, out=out), planned, chunksize=4)
+            yield from pool.map(work, enumerate(planned), chunksize=4)
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -73,45 +68,73 @@ def render(
     seed: int = 0,
     workers: int = 2,
     cross_per_class: int = 0,
+    untrimmed: int = 0,
+    untrimmed_s: float = 30.0,
+    flow: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Render a data set into the folder `out` and return the path of its `annotations.csv`.
 
+    level            "studio": plain and steady; "street": clutter, crowds, occluders, a moving camera, several scales
+    style            "figure", or "point-light": dots at the joints, where motion is all there is (Johansson, 1973)
+    clips_per_class  over all splits; a quarter is for the test, whose actors and scenes are seen in no other split
+    cross_per_class  clips in each of three more conditions (seen, actor-unseen, scene-unseen), in `generalization.csv`
+    untrimmed        long recordings of several actions, each untrimmed_s seconds, in `untrimmed.csv`
+    flow             writes exact optical flow and occlusions too: much space
+
     The same arguments give the same bytes, whatever the number of workers. A folder that already holds exactly this
-    data set is left as it is; any other folder that is not empty is refused with a UsageError.
+    data set is left as it is, an interrupted one is rendered again; any other that is not empty is refused with a
+    UsageError. With more than one worker the calling script needs the usual `if __name__ == "__main__":`.
     """
-    out = Path(out)
-    names = tuple(CLASSES) if classes is None else tuple(classes)
-    plan = Plan(level, style, names, clips_per_class, cross_per_class, actors, scenes, float(seconds), fps, size, seed)
+    out, names = Path(out), tuple(CLASSES) if classes is None else tuple(classes)
+    plan = Plan(
+        level=level,
+        style=style,
+        classes=names,
+        clips_per_class=clips_per_class,
+        cross_per_class=cross_per_class,
+        untrimmed=untrimmed,
+        untrimmed_s=float(untrimmed_s),
+        actors=actors,
+        scenes=scenes,
+        seconds=float(seconds),
+        fps=fps,
+        size=size,
+        seed=seed,
+        flow=flow,
+    )
     if workers < 1:
         raise UsageError(f"stage workers is {workers}; it must be 1 or more")
-    planned, stamp = shots(plan), out / "stage.json"
-    wanted = json.loads(json.dumps(asdict(plan)))
-    if stamp.exists():
-        found = json.loads(stamp.read_text(encoding="utf-8"))
-        if found["plan"] != wanted:
-            raise UsageError(
-                f"{out} holds a data set that was rendered with other arguments; give another folder or remove it"
-            )
-        if found["complete"]:
-            return out / "annotations.csv"
-    elif out.exists() and any(out.iterdir()):
-        raise UsageError(f"{out} is not empty and holds no stage data set; give another folder")
+    stamp, wanted = out / "stage.json", json.loads(json.dumps(asdict(plan)))
+    if _is_there(stamp, wanted):
+        return out / "annotations.csv"
     out.mkdir(parents=True, exist_ok=True)
     _stamp(stamp, wanted, complete=False)
-    for done, _ in enumerate(_each(planned, out, workers), 1):
+    planned, entries = shots(plan), []
+    for made in _each(planned, out, flow, workers):
+        entries.append(made)
         if progress:
-            progress(done, len(planned))
-    splits, across = [], []
-    for shot in planned:
-        (splits if shot.condition in ("train", "val", "both-unseen") else across).append(_row(shot))
-    _write_rows(out / "annotations.csv", splits)
-    if across:
-        _write_rows(
-            out / "generalization.csv", across + [row for row in splits if row[COLUMNS.index("split")] == "test"]
-        )
+            progress(len(entries), len(planned))
+    publish(out, plan, planned, entries)
     _stamp(stamp, wanted, complete=True)
     return out / "annotations.csv"
+
+
+def _is_there(stamp: Path, wanted: dict[str, object]) -> bool:
+    """Whether exactly this data set is in the folder already; UsageError if anything else is."""
+    out = stamp.parent
+    if not stamp.exists():
+        if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+            raise UsageError(f"{out} is not an empty folder and holds no stage data set; give another folder")
+        return False
+    try:
+        found = json.loads(stamp.read_text(encoding="utf-8"))
+        arguments, complete = found["plan"], found["complete"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{stamp} is damaged; remove {out} or give another folder") from error
+    if arguments != wanted:
+        raise UsageError(f"{out} holds a data set rendered with other arguments; give another folder or remove it")
+    return bool(complete)
 
 
 def _stamp(path: Path, plan: dict[str, object], *, complete: bool) -> None:

@@ -1,7 +1,7 @@
 """Directing one clip: who, where, seen how, with whom in the background, under which camera. All from one seed."""
 
 import colorsys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -13,7 +13,7 @@ from .draw import Shape, View, paint, painter_order, see
 from .figure import Actor, cast, clothe
 from .gait import STRIDE, straight, walk
 from .plan import Shot
-from .play import Performance, extent, loosen, perform
+from .play import Performance, extent, loosen, perform, perform_many
 from .props import PROPS
 from .scenery import Level, Scene, find_scene
 from .solids import Colour, Solid
@@ -57,14 +57,14 @@ class Take:
     grain: float
 
 
-def _facing(entry: StageClass, rng: np.random.Generator) -> float:
+def _facing(entries: Sequence[StageClass], rng: np.random.Generator) -> float:
     """Yaw of the figure's forward direction; -pi/2 looks at the camera."""
-    if entry.name in MIRROR:
-        return -np.pi / 2 + rng.uniform(-0.25, 0.25)
-    if entry.facing == "front":
-        return -np.pi / 2 + rng.uniform(-0.7, 0.7)
-    if entry.facing in ("side", "away"):
-        turn = rng.uniform(-0.1, 0.75) if entry.facing == "side" else rng.uniform(-0.65, -0.2)
+    wishes = {entry.facing for entry in entries}
+    if wishes == {"front"}:
+        spread = 0.25 if entries[0].name in MIRROR else 0.7
+        return -np.pi / 2 + rng.uniform(-spread, spread)
+    if wishes & {"side", "away"}:
+        turn = rng.uniform(-0.65, -0.2) if "away" in wishes else rng.uniform(-0.1, 0.75)
         return -turn if rng.random() < 0.5 else np.pi + turn
     return rng.uniform(-np.pi, 0)
 
@@ -92,17 +92,26 @@ def _move_camera(
 
 
 def _place(
-    entry: StageClass, yaw: float, mirror: bool, shot: Shot, scene: Scene, height: float, rng: np.random.Generator
+    entries: Sequence[StageClass],
+    yaw: float,
+    mirror: bool,
+    shot: Shot,
+    scene: Scene,
+    height: float,
+    rng: np.random.Generator,
 ) -> View:
     """Scale and position of the figure, such that all that it may do stays in the frame of a camera at rest."""
     w, h = shot.size
-    rows, phase = extent(entry)
-    body = joints(rows)
-    solids = PROPS[entry.prop](phase, body, (0, 0, 0)) if entry.prop else []
+    reached = []
+    for entry in entries:
+        rows, phase = extent(entry)
+        body = joints(rows)
+        solids = PROPS[entry.prop](phase, body, (0, 0, 0)) if entry.prop else []
+        reached += [body.reshape(-1, 3), *(s.points.reshape(-1, 3) for s in solids)]
     unit = View(yaw=yaw, scale=1.0, origin=(0.0, 0.0), mirror=mirror)
-    points, _ = unit.project(np.concatenate([body, *(s.points for s in solids)], 1).reshape(-1, 3))
-    low, high = points.min(0) - (0.06, 0.08), points.max(0) + (0.06, 0.04)
-    share = rng.uniform(0.60, 0.76) if shot.level == "studio" else rng.uniform(0.42, 0.74)
+    points, _ = unit.project(np.concatenate(reached))
+    low, high = points.min(0) - np.array([0.06, 0.08]), points.max(0) + np.array([0.06, 0.04])
+    share = rng.uniform(0.64, 0.80) if shot.level == "studio" else rng.uniform(0.42, 0.74)
     scale = min(share * height * h, 0.96 * w / (high - low)[0], 0.92 * h / (high - low)[1])
     slack = max(0.0, w - scale * (high - low)[0]) / 2
     middle = w / 2 + rng.uniform(-1, 1) * min(slack, 0.25 * w)
@@ -141,22 +150,26 @@ def _person(owner: str, actor: Actor, view: View, body: np.ndarray, camera: np.n
 def direct(shot: Shot) -> Take:
     """Everything about a clip but its pixels."""
     rng = np.random.default_rng([shot.seed, 4, shot.key])
-    entry, actor = CLASSES[shot.label], cast(shot.actor, shot.seed)
+    actor = cast(shot.actor, shot.seed)
     scene = find_scene(shot.level, shot.scene, shot.seed, shot.size)
-    frames = round(shot.duration_s * shot.fps)
-    seconds = np.arange(frames) / shot.fps
-    performance = perform(entry, seconds, shot.duration_s, actor.tempo, rng)
+    seconds = np.arange(round(shot.duration_s * shot.fps)) / shot.fps
+    if shot.label:
+        performance = perform(CLASSES[shot.label], seconds, shot.duration_s, actor.tempo, rng)
+        entries = [CLASSES[shot.label]]
+    else:
+        performance = perform_many(shot.repertoire, seconds, shot.duration_s, actor.tempo, rng)
+        entries = [CLASSES[name] for name in sorted({beat.label for beat in performance.beats})]
     body = joints(loosen(performance.controls, seconds, rng))
-    mirror = bool(rng.random() < 0.5) if entry.name not in MIRROR else False
-    view = _place(entry, _facing(entry, rng), mirror, shot, scene, actor.height, rng)
+    mirror = bool(rng.random() < 0.5) and not any(entry.name in MIRROR for entry in entries)
+    view = _place(entries, _facing(entries, rng), mirror, shot, scene, actor.height, rng)
     camera = _move_camera(shot.level, scene, seconds, shot.size, rng)
     people = [_person(MAIN, actor, view, body, camera)]
     if shot.style == "point-light":
         shapes = see(_dots(body), view, camera, scene.light)
     else:
         solids = clothe(actor, body, MAIN)
-        if entry.prop:
-            solids += PROPS[entry.prop](performance.phase, body, _prop_colour(rng))
+        if performance.prop:
+            solids += PROPS[performance.prop](performance.phase, body, _prop_colour(rng))
         shapes = see(solids, view, camera, scene.light)
         if shot.level == "street":
             for number, (other, where, walker) in enumerate(_crowd(shot, scene, seconds, view, rng)):
@@ -216,7 +229,7 @@ _SHADOW = (
 ).astype(np.uint8)
 
 
-def _cast_shadow(image: np.ndarray, centre: np.ndarray, half: tuple[float, float]) -> None:
+def _cast_shadow(image: np.ndarray, centre: np.ndarray, half: np.ndarray) -> None:
     """Darken a soft ellipse on the ground."""
     h, w = image.shape[:2]
     left, top = round(centre[0] - half[0]), round(centre[1] - half[1])
@@ -229,13 +242,15 @@ def _cast_shadow(image: np.ndarray, centre: np.ndarray, half: tuple[float, float
     region[:] = cv2.multiply(region, cv2.cvtColor(sprite, cv2.COLOR_GRAY2RGB), scale=1 / 255)
 
 
-def _feet(person: Person, camera: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
-    """Middle of the ground under a figure in pixels (t, 2), and half the size of its shadow."""
-    ground = person.body[:, [JOINT["ankle_l"], JOINT["ankle_r"], JOINT["pelvis"]]].mean(1)
-    ground[:, 2] = 0.0
+def _feet(person: Person, camera: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Middle of the ground under a figure, and half the size of its shadow, in pixels, each (t, 2)."""
+    ground = person.body[:, [JOINT["ankle_l"], JOINT["ankle_r"], JOINT["pelvis"]]].copy()
+    ground[..., 2] = 0.0
     canvas, _ = person.view.project(ground)
-    scale = person.view.scale
-    return (camera[:, :, :2] @ canvas[..., None])[..., 0] + camera[:, :, 2], (0.30 * scale, 0.085 * scale)
+    middle, scale = canvas.mean(1), person.view.scale
+    spread = canvas[..., 0].max(1) - canvas[..., 0].min(1)
+    half = np.stack([0.24 * scale + 0.6 * spread, np.full_like(spread, 0.085 * scale)], 1)
+    return (camera[:, :, :2] @ middle[..., None])[..., 0] + camera[:, :, 2], half
 
 
 def film(take: Take) -> Iterator[np.ndarray]:
@@ -258,7 +273,7 @@ def film(take: Take) -> Iterator[np.ndarray]:
                 take.scene.canvas, take.camera[t], (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
             )
         for centre, half in shadows:
-            _cast_shadow(image, centre[t], half)
+            _cast_shadow(image, centre[t], half[t])
         paint(image, take.shapes, order[t], t)
         if not points:
             image = cv2.convertScaleAbs(image, alpha=float(take.gain[t]))
