@@ -138,7 +138,7 @@ def paired_difference(
     return bootstrap(statistic, len(a), groups=groups, resamples=resamples, seed=seed, bounds=(-1.0, 1.0))
 
 
-def wilson(successes: float, n: int) -> Estimate:
+def wilson(successes: float | int, n: int) -> Estimate:
     """A proportion with Wilson's score interval (1927), for a few independent clips."""
     if n < 1 or not 0 <= successes <= n:
         raise ValueError(f"{successes} successes of {n}; n must be 1 or more and successes in 0..n")

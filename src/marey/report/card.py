@@ -76,11 +76,11 @@ def _table(table: Table) -> str:
 def _use(report: Report) -> str:
     labels = report.evaluation.labels
     named = plain(first_of(labels, most=12))
-    kind = "any number of the" if report.evaluation.multi_label else "one of the"
+    multi = report.evaluation.multi_label
+    does = "It scores a video clip for each of" if multi else "It tells which one a video clip shows of"
     return (
-        f"It tells which {'classes' if report.evaluation.multi_label else 'class'} a video clip shows, out of {kind} "
-        f"{len(labels)} it was trained on: {named}. Its figures hold for video like the test clips. It knows no other "
-        "classes, and answers with one of these whatever it is shown. Do not let it decide about people on its own."
+        f"{does} {len(labels)} classes: {named}. Its figures hold for video like the test clips. It knows no other "
+        "classes, and answers with these whatever it is shown. Do not let it decide about people on its own."
     )
 
 

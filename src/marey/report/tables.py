@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..results import Estimate, Evaluation, Report
-from .words import count_text, estimate_text, headline_metric, metric_name, percent
+from .words import count_text, estimate_text, first_of, headline_metric, metric_name, percent
 
 Kind = Literal["text", "count", "percent", "estimate", "short count", "number"]
 Cell = str | float | Estimate | None
@@ -19,6 +19,7 @@ EFFICIENCY: tuple[tuple[str, str, Kind], ...] = (
     ("train_minutes", "Training min", "number"),
 )
 
+MOST_NAMED = 12  # items of a list that are written out
 TITLES = {"seen": "seen and unseen groups"}  # breakdowns whose name does not read by itself
 
 
@@ -145,14 +146,14 @@ def confusions_table(evaluation: Evaluation, *, most: int = 15) -> Table:
 
 
 def facts(data: Mapping[str, object], *, prefix: str = "") -> tuple[tuple[str, str], ...]:
-    """A nested mapping (protocol, run) as (name, text) pairs, lists joined by commas, empty values left out."""
+    """A nested mapping (protocol, run) as (name, text) pairs, long lists cut short, empty values left out."""
     found: list[tuple[str, str]] = []
     for key, value in data.items():
         name = f"{prefix}{key}".replace("_", " ")
         if isinstance(value, Mapping):
             found += facts(value, prefix=f"{name}: ")
         elif isinstance(value, list | tuple):
-            found.append((name, ", ".join(map(str, value))))
+            found.append((name, first_of(list(map(str, value)), most=MOST_NAMED)))
         elif isinstance(value, bool):
             found.append((name, "yes" if value else "no"))
         elif value is not None:
