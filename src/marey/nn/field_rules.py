@@ -1,7 +1,8 @@
-"""How each operation on tensors changes what they see: one rule an operation, `RULES` says which.
+"""How each operation on tensors changes what they see: one rule an operation, `RULES` has them.
 
 A rule is `rule(fields, inputs, args, out)`: `inputs` are the operation's tensors that have a field in `fields`, `args`
 all that it was called with, `out` what it gave; it yields the fields of the output's tensors in order.
+`rule_of` finds it.
 """
 
 import math
@@ -20,12 +21,25 @@ Args = tuple[Any, ...]
 Rule = Callable[[Fields, Sequence[Tensor], Args, Any], Iterator[Field]]
 
 
+def rule_of(operation: Any) -> Rule:
+    """The rule for an operation (an OpOverload); one without, unless pointwise, is taken to mix everything."""
+    pointwise = torch.Tag.pointwise in operation.tags
+    return RULES.get(operation._overloadpacket, elementwise if pointwise else mixing)
+
+
 def elementwise(fields: Fields, inputs: Sequence[Tensor], args: Args, out: Any) -> Iterator[Field]:
-    """Anything without a rule: the union of the inputs; an output of a new shape is taken to mix everything."""
+    """Every output value comes from the input values at its own place, or from such as are the same everywhere."""
     field = joined(fields, inputs)
     for tensor in (x for x in tree_leaves(out) if isinstance(x, Tensor)):
         alike = [fields[x].dims for x in inputs if x.shape == tensor.shape]
         yield field.with_dims(alike[0]) if alike else field.with_dims(plain(tensor.shape)).mixed(AXES)
+
+
+def mixing(fields: Fields, inputs: Sequence[Tensor], args: Args, out: Any) -> Iterator[Field]:
+    """Every output value may come from any input value."""
+    field = joined(fields, inputs)
+    for tensor in (x for x in tree_leaves(out) if isinstance(x, Tensor)):
+        yield field.with_dims(plain(tensor.shape)).mixed(AXES)
 
 
 def joined(fields: Fields, inputs: Sequence[Tensor]) -> Field:
@@ -86,6 +100,14 @@ def reduction(fields: Fields, inputs: Sequence[Tensor], args: Args, out: Tensor)
 def softmax(fields: Fields, inputs: Sequence[Tensor], args: Args, out: Tensor) -> Iterator[Field]:
     field = fields[inputs[0]]
     yield field.mixed(field.axes(args[1]))
+
+
+def layer_norm(fields: Fields, inputs: Sequence[Tensor], args: Args, out: Sequence[Tensor]) -> Iterator[Field]:
+    field, normalized = fields[inputs[0]], range(-len(args[1]), 0)
+    seen = field.mixed(field.axes(*normalized))
+    yield seen
+    for statistic in out[1:]:
+        yield seen.with_dims(plain(statistic.shape))
 
 
 def matrix_product(fields: Fields, inputs: Sequence[Tensor], args: Args, out: Tensor) -> Iterator[Field]:
@@ -157,6 +179,18 @@ def split(fields: Fields, inputs: Sequence[Tensor], args: Args, out: Sequence[Te
         start += part.shape[place]
 
 
+def unbound(fields: Fields, inputs: Sequence[Tensor], args: Args, out: Sequence[Tensor]) -> Iterator[Field]:
+    place = (args[1] if len(args) > 1 else 0) % inputs[0].ndim
+    for i in range(len(out)):
+        field = moved(fields[inputs[0]], place, i, 1)
+        yield field.with_dims(field.dims[:place] + field.dims[place + 1 :])
+
+
+def stacked(fields: Fields, inputs: Sequence[Tensor], args: Args, out: Tensor) -> Iterator[Field]:
+    field, place = joined(fields, inputs), (args[1] if len(args) > 1 else 0) % out.ndim
+    yield field.with_dims((*field.dims[:place], (("", out.shape[place]),), *field.dims[place:]))
+
+
 def padded(fields: Fields, inputs: Sequence[Tensor], args: Args, out: Tensor) -> Iterator[Field]:
     field = fields[inputs[0]]
     for i, (before, after) in enumerate(zip(args[1][::2], args[1][1::2], strict=True)):
@@ -177,6 +211,12 @@ def concatenated(fields: Fields, inputs: Sequence[Tensor], args: Args, out: Tens
 
 
 RULES: dict[Any, Rule] = {
+    aten.alias: elementwise,
+    aten.clone: elementwise,
+    aten.detach: elementwise,
+    aten._to_copy: elementwise,
+    aten.native_batch_norm: elementwise,
+    aten.native_layer_norm: layer_norm,
     aten.convolution: convolution,
     aten.max_pool2d_with_indices: pooling,
     aten.max_pool3d_with_indices: pooling,
@@ -204,6 +244,10 @@ RULES: dict[Any, Rule] = {
     aten.slice: sliced,
     aten.select: selected,
     aten.split: split,
+    aten.split_with_sizes: split,
+    aten.unsafe_split: split,
+    aten.unbind: unbound,
+    aten.stack: stacked,
     aten.constant_pad_nd: padded,
     aten.cat: concatenated,
 }

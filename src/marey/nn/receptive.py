@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from .field_rules import RULES, elementwise
+from .field_rules import rule_of
 from .fields import Field
 
 aten = torch.ops.aten
@@ -63,7 +63,7 @@ class FieldTrace(TorchDispatchMode):
         inputs = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor) and x in self.fields]
         if inputs:
             outputs = [x for x in tree_leaves(out) if isinstance(x, Tensor)]
-            found = list(RULES.get(packet, elementwise)(self.fields, inputs, args, out))
+            found = list(rule_of(func)(self.fields, inputs, args, out))
             for tensor, field in zip(outputs, found, strict=True):
                 self.fields[tensor] = field
         return out
