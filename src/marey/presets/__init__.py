@@ -2,6 +2,7 @@
 
 from .build import classes_in, create_model, find_preset, is_frozen
 from .imagenet import imagenet_is_installed, lite0_tensors
+from .labels import LABEL_LISTS, label_list
 from .listing import ModelRow, model_row, model_rows, models_markdown
 from .measure import Cost, LayerRow, count, layer_table, trace_layers
 from .official_torchvision import torchvision_keys
@@ -9,6 +10,7 @@ from .preset import Build, Mini, Preset, Score
 from .table import PRESETS
 
 __all__ = [
+    "LABEL_LISTS",
     "PRESETS",
     "Build",
     "Cost",
@@ -23,6 +25,7 @@ __all__ = [
     "find_preset",
     "imagenet_is_installed",
     "is_frozen",
+    "label_list",
     "layer_table",
     "lite0_tensors",
     "model_row",
