@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from marey.models import VideoModel
 from marey.presets import PRESETS, Preset
@@ -36,7 +37,7 @@ def test_logits_have_a_row_a_clip_and_a_column_a_class(preset: Preset, model: Vi
 
 
 def test_every_parameter_gets_a_gradient(preset: Preset, model: VideoModel) -> None:
-    model(clips(preset, 4)).square().sum().backward()
+    F.cross_entropy(model(clips(preset, 4)), torch.tensor([0, 2, 3, 6])).backward()
     learns = {name for name, p in model.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
     may_not = {name for name, _ in model.named_parameters() if name.startswith("encoder.")} if preset.frozen else set()
     assert {name for name, _ in model.named_parameters()} - learns == may_not | set(preset.dead_keys)
@@ -72,7 +73,7 @@ def test_another_instance_with_the_same_state_agrees(preset: Preset, model: Vide
 
 def test_features_are_named_maps_from_shallow_to_deep(preset: Preset, model: VideoModel) -> None:
     maps = model.eval().features(clips(preset, 2))
-    assert len(maps) >= 2
+    assert maps
     sizes = [tuple(x.shape[2:]) for x in maps.values()]
     assert all(x.ndim == 5 and x.shape[0] == 2 for x in maps.values())
     assert sizes == sorted(sizes, reverse=True)

@@ -11,7 +11,6 @@ The descriptor, the crop and the late fusion are ours. Everything before the lin
 """
 
 from collections.abc import Callable
-from typing import Self
 
 import cv2
 import numpy as np
@@ -123,7 +122,7 @@ class MotionAppearance(VideoModel):
         self.encoder = MotionEncoder(appearance=appearance, side_px=side_px).requires_grad_(False).eval()
         self.heads = nn.ModuleList(StandardLinear(dim, num_classes) for dim in self.encoder.dims)
 
-    def train(self, mode: bool = True) -> Self:
+    def train(self, mode: bool = True) -> "MotionAppearance":
         """The encoder is fixed and stays in evaluation mode."""
         super().train(mode)
         self.encoder.eval()

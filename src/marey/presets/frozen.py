@@ -9,7 +9,7 @@ from .inputs import LITE_FRAMES, LITE_IMAGE, LITE_MOTION
 from .preset import Mini, Preset, Score
 
 LITE0 = "Tan and Le, ICML 2019, arXiv:1905.11946"
-WEIGHTS = "tensorflow/tpu, models/official/efficientnet/lite, whose weights the package repeats"
+WEIGHTS = "tensorflow/tpu, models/official/efficientnet/lite, from which the package's weights were converted"
 
 tiny = partial(EfficientNetLite, stages=((1, 3, 1, 1, 4), (2, 5, 2, 2, 6)), stem=4, dim=12)
 tiny_five = partial(

@@ -57,28 +57,30 @@ def count(model: Preset | VideoModel, spec: ClipSpec | None = None) -> Cost:
         return _preset_cost(model, spec or model.clip)
     if spec is None:
         raise ValueError("a model is counted for the input of a clip specification; give its spec")
-    return _cost(trace_layers(model, spec), model)
+    return _trace(_on_meta(model), spec)[1]
 
 
 @cache
 def _preset_cost(preset: Preset, spec: ClipSpec) -> Cost:
-    model = _blank(preset)
-    return _cost(_trace(model, spec), model)
-
-
-def _cost(rows: list[LayerRow], model: VideoModel) -> Cost:
-    return Cost(sum(p.numel() for p in model.parameters()), sum(row.gmacs for row in rows))
+    return _trace(_blank(preset), spec)[1]
 
 
 @cache
 def layer_table(preset: Preset) -> tuple[LayerRow, ...]:
-    """Every layer of a preset at its own input: name, kind, output size, receptive field, parameters, GMACs."""
-    return tuple(_trace(_blank(preset), preset.clip))
+    """Every layer of a preset at its own input, in the order in which a clip runs through them.
+
+    Multiplications outside of any layer (attention weights on tokens, say) are in `count` but in no row.
+    """
+    return tuple(_trace(_blank(preset), preset.clip)[0])
 
 
 def trace_layers(model: VideoModel, spec: ClipSpec) -> list[LayerRow]:
-    """The layers of a model in the order in which one clip of `spec` runs through them; the model is left alone."""
-    return _trace(copy.deepcopy(model).to("meta"), spec)
+    """The same of any model for a clip of `spec`; the model is left alone."""
+    return _trace(_on_meta(model), spec)[0]
+
+
+def _on_meta(model: VideoModel) -> VideoModel:
+    return copy.deepcopy(model).to("meta")
 
 
 def _blank(preset: Preset) -> VideoModel:
@@ -86,7 +88,7 @@ def _blank(preset: Preset) -> VideoModel:
         return preset.build(num_classes=preset.classes)
 
 
-def _trace(model: VideoModel, spec: ClipSpec) -> list[LayerRow]:
+def _trace(model: VideoModel, spec: ClipSpec) -> tuple[list[LayerRow], Cost]:
     model.eval()
     trace, rows, counted = FieldTrace(), [], set[int]()
     started: list[int] = []
@@ -114,11 +116,11 @@ def _trace(model: VideoModel, spec: ClipSpec) -> list[LayerRow]:
     trace.watch(video)
     with torch.no_grad(), trace:
         model(video)
-    return rows
+    return rows, Cost(sum(p.numel() for p in model.parameters()), trace.macs / 1e9)
 
 
 def kind_of(module: nn.Module) -> str:
-    """ "conv 3x3x3, stride 1x2x2" and the like."""
+    """What a layer does, as in conv 3x3x3, stride 1x2x2."""
     if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
         groups = "" if module.groups == 1 else f", {module.groups} groups"
         dilation = "" if set(module.dilation) == {1} else f", dilation {_times(module.dilation)}"
