@@ -169,9 +169,9 @@ class Report:
     title: str
     evaluation: Evaluation
     baselines: Mapping[str, Evaluation]
-    history: tuple[Mapping[str, float], ...]
-    efficiency: Mapping[str, float]
+    history: tuple[Mapping[str, float | int], ...]
+    efficiency: Mapping[str, float | int]
     thumbnails: Mapping[str, bytes]
     run: Mapping[str, Any]
     notes: tuple[str, ...] = ()
-    baseline_efficiency: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    baseline_efficiency: Mapping[str, Mapping[str, float | int]] = field(default_factory=dict)

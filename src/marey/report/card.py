@@ -15,7 +15,7 @@ def render_card(report: Report) -> str:
     """model_card.md: use, data, figures with their protocol, limits, how to load. Names cannot break the Markdown."""
     evaluation, run = report.evaluation, report.run
     command = run.get("command")
-    done = {key: value for key, value in run.items() if key not in ("command", "data")}
+    done = {key: value for key, value in run.items() if key not in ("command", "data", "folder")}
     data = run.get("data")
     parts = [
         f"# {plain(report.title)}",
@@ -36,8 +36,8 @@ def render_card(report: Report) -> str:
         "## Limits",
         _bullets(limits(report)),
         "## How to load",
-        _code("marey predict RUN VIDEO", "sh"),
-        "RUN is the folder of this card, or its `model.safetensors` alone; both hold the class names.",
+        _code(f"marey predict {run.get('folder', 'RUN')} VIDEO", "sh"),
+        "The folder of this card will do, or its `model.safetensors` alone: both hold the class names.",
         *(("## How to make it again", _code(str(command), "sh")) if command else ()),
         *(("### Run", _facts(done)) if facts(done) else ()),
     ]

@@ -18,7 +18,7 @@ MOST_COUNTED = 30  # classes whose counts are written into the matrix
 MOST_CURVES = 8  # single curves drawn with their names
 
 
-def learning_curves(history: Sequence[Mapping[str, float]]) -> Figure:
+def learning_curves(history: Sequence[Mapping[str, float | int]]) -> Figure:
     """Loss (left) and accuracy (right) by epoch; a row without a figure leaves a gap."""
     with style():
         figure, left = new_figure(FULL_IN, 2.9)
@@ -50,7 +50,7 @@ def learning_curves(history: Sequence[Mapping[str, float]]) -> Figure:
         return figure
 
 
-def _name_at_end(axes: Axes, x: float, y: float, name: str, colour: str) -> None:
+def _name_at_end(axes: Axes, x: float | int, y: float, name: str, colour: str) -> None:
     """A curve's name right of its last point, in its colour: no legend to look up."""
     axes.annotate(
         name,

@@ -90,7 +90,7 @@ def _aac_rate(rate: int) -> int:
     return min(AUDIO_RATES, key=lambda r: (r < rate, abs(r - rate)))
 
 
-def draw_overlay(frame: np.ndarray, timeline: Timeline, second: float) -> np.ndarray:
+def draw_overlay(frame: np.ndarray, timeline: Timeline, second: float | int) -> np.ndarray:
     """One frame of the overlay, uint8 (h + band, w, 3), for a frame uint8 (h, w, 3) shown at `second`."""
     look = _look(frame.shape[1], frame.shape[0], timeline)
     return _compose(look, timeline, _band(look, timeline), frame, second, _active(timeline.events)(second))

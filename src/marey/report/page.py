@@ -160,7 +160,7 @@ def _models(report: Report) -> str:
 
 def _done(report: Report) -> str:
     """The run's facts in blocks: what stands alone, every mapping under its own heading, then the protocol."""
-    run = {key: value for key, value in report.run.items() if key != "command"}
+    run = {key: value for key, value in report.run.items() if key not in ("command", "folder")}
     blocks = {
         "Run": {key: value for key, value in run.items() if not isinstance(value, Mapping)},
         **{str(key).capitalize(): value for key, value in run.items() if isinstance(value, Mapping)},

@@ -8,7 +8,7 @@ from ..results import Estimate, Evaluation, Report
 from .words import count_text, estimate_text, first_of, headline_metric, metric_name, percent
 
 Kind = Literal["text", "count", "percent", "estimate", "short count", "number"]
-Cell = str | float | Estimate | None
+Cell = str | float | int | Estimate | None
 Column = tuple[str, Kind]
 
 EFFICIENCY: tuple[tuple[str, str, Kind], ...] = (

@@ -41,7 +41,7 @@ def estimate_text(estimate: Estimate | None) -> str:
     return f"{percent(estimate.value)} ({100 * estimate.low:.1f} to {100 * estimate.high:.1f})"
 
 
-def count_text(value: float) -> str:
+def count_text(value: float | int) -> str:
     """Large counts short: 78409573 -> "78.4 M", 33,166 -> "33.2 k", 512 -> "512"."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if value >= size:
