@@ -46,6 +46,17 @@ def test_it_keeps_frames_rate_and_sound(tmp_path: Path) -> None:
     assert [p.name for p in sorted(tmp_path.iterdir())] == ["a.mp4", "out.mp4"]
 
 
+def test_sound_that_cannot_be_decoded_becomes_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(path, **_) -> np.ndarray:
+        raise VideoError(path, "its sound cannot be decoded")
+
+    monkeypatch.setattr("marey.report.overlay.read_audio", broken)
+    out = tmp_path / "out.mp4"
+    write_overlay(film(tmp_path / "a.mp4", audio_rate=16_000), timeline(), out)
+    assert (probe(out).frame_count, probe(out).audio_rate) == (12, 16_000)
+    assert np.abs(read_audio(out)).max() < 1e-3
+
+
 def test_the_picture_is_that_of_its_time(tmp_path: Path) -> None:
     source, out = film(tmp_path / "a.mp4"), tmp_path / "out.mp4"
     write_overlay(source, timeline(duration_s=0.4), out)

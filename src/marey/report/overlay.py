@@ -10,6 +10,7 @@ from os import PathLike
 import cv2
 import numpy as np
 
+from ..errors import VideoError
 from ..results import Segment, Timeline
 from ..video import VideoWriter, open_video, read_audio
 from .lettering import blend, fit, lettering
@@ -60,7 +61,8 @@ def write_overlay(
     """Write `out`, an MP4 of the video with its timeline, at the video's frame rate and with its sound (mono).
 
     Small videos are enlarged to a short side of 360 pixels. A frame at a time is in memory. Labels may be in any
-    script that a font of this machine has. Raises VideoError where the video cannot be read; then no file is left.
+    script that a font of this machine has; sound that cannot be decoded becomes silence. Raises VideoError where the
+    video cannot be read; then no file is left.
     """
     with open_video(video_path) as video:
         info = video.info
@@ -71,18 +73,27 @@ def write_overlay(
         rate = _aac_rate(info.audio_rate) if info.audio_rate else None
         frames = video.stream(fps=float(info.fps) if info.variable_rate else None)
         size = (look.width, look.height + band.shape[0])
+        sound = _sound(video_path, info.duration_s, rate) if rate else iter(())
         heard_s = 0.0
         with VideoWriter(out, fps=info.fps, size=size, audio_rate=rate) as writer:
             now = _active(timeline.events)
             for done, (second, frame) in enumerate(frames, 1):
-                while rate and heard_s <= second:
-                    end_s = heard_s + AUDIO_BLOCK_S
-                    if len(samples := read_audio(video_path, start_s=heard_s, end_s=end_s, rate=rate)):
-                        writer.write_audio(samples)
-                    heard_s = end_s
+                while heard_s <= second and (samples := next(sound, None)) is not None:
+                    writer.write_audio(samples)
+                    heard_s += AUDIO_BLOCK_S
                 writer.write(_compose(look, timeline, band, frame, second, now(second)))
                 if progress:
                     progress(min(done, total), total)
+
+
+def _sound(path: str | PathLike[str], duration_s: float, rate: int) -> Iterator[np.ndarray]:
+    """The sound in blocks float32 (n,); what cannot be decoded of it is silence."""
+    for start_s in np.arange(0.0, duration_s, AUDIO_BLOCK_S).tolist():
+        end_s = min(duration_s, start_s + AUDIO_BLOCK_S)
+        try:
+            yield read_audio(path, start_s=start_s, end_s=end_s, rate=rate)
+        except VideoError:
+            yield np.zeros(round((end_s - start_s) * rate), np.float32)
 
 
 def _aac_rate(rate: int) -> int:
