@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from marey.errors import VideoError
 from marey.report import draw_overlay, write_overlay
 from marey.report.lettering import PLAIN, blend, fit, font_for, lettering
-from marey.report.overlay import BAND, COLOURS, MOST_LANES, TRACK, _active, _clock, _lanes
+from marey.report.overlay import _active
+from marey.report.strip import BAND, COLOURS, MOST_LANES, TRACK, clock, lanes
 from marey.results import Segment, Timeline
 from marey.video import VideoWriter, open_video, probe, read_audio
 
@@ -86,7 +87,8 @@ def test_the_label_is_there_only_while_it_holds() -> None:
     assert (during[:60, :100] != 128).any() and (during[100:] == 128).all()
 
 
-def test_a_clip_without_events_shows_its_answer() -> None:
+def test_a_clip_without_events_shows_its_answer_and_a_long_video_none() -> None:
+    assert (draw_overlay(GREY, timeline(duration_s=3600.0, walk=0.7), 0.0)[:360] == 128).all()
     assert (draw_overlay(GREY, timeline(walk=0.7, run=0.3), 0.0)[:60, :100] != 128).any()
     assert (draw_overlay(GREY, timeline(), 0.0)[:360] == 128).all()
 
@@ -119,9 +121,9 @@ def test_many_long_labels_do_not_break_the_drawing(labels: int) -> None:
 def test_events_of_a_lane_overlap_only_when_lanes_run_out(spans: list[tuple[int, int]]) -> None:
     events = sorted((Segment(float(a), float(a + n), "x", 1.0) for a, n in spans), key=lambda e: (e.start_s, e.end_s))
     for lane in range(MOST_LANES - 1):
-        mine = [event for at, event in _lanes(events) if at == lane]
+        mine = [event for at, event in lanes(events) if at == lane]
         assert all(a.end_s <= b.start_s for a, b in pairwise(mine))
-    assert all(lane < MOST_LANES for lane, _ in _lanes(events))
+    assert all(lane < MOST_LANES for lane, _ in lanes(events))
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(1, 9), st.floats(0, 1)), max_size=20))
@@ -135,8 +137,8 @@ def test_active_events_are_those_that_hold_surest_first(spans: list[tuple[int, i
 
 
 def test_clocks() -> None:
-    assert _clock(0.66, 2.0) == "0.7 / 2.0 s"
-    assert _clock(61.9, 3725.0) == "1:01 / 1:02:05"
+    assert clock(0.66, 2.0) == "0.7 / 2.0 s"
+    assert clock(61.9, 3725.0) == "1:01 / 1:02:05"
 
 
 def test_lettering_of_any_script_has_ink() -> None:

@@ -74,8 +74,11 @@ def test_tables_leave_out_what_nobody_measured(make_report: MakeReport) -> None:
 
 def test_breakdowns_stand_side_by_side(make_report: MakeReport) -> None:
     table = breakdown_tables(make_report())[0]
-    assert [name for name, _ in table.columns] == ["Part", "Groups", "This model", "single <frame>"]
+    assert [name for name, _ in table.columns] == ["Part", "Groups", "This model", "single <frame>", "Gap"]
     assert [row[0] for row in table.rows] == ["odd", "even"]
+    best = breakdown_tables(make_report(skill=0.9))[0]
+    assert all(str(row[-1]).endswith("points, intervals do not overlap") for row in best.rows)
+    assert [name for name, _ in breakdown_tables(make_report(bare=True))[0].columns] == ["Part", "Clips", "This model"]
 
 
 def test_metrics_table_names_its_figures(make_report: MakeReport) -> None:

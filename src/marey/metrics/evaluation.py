@@ -1,58 +1,20 @@
 """From the scores of clips to the whole Evaluation: every figure with its interval, per class, curves, breakdowns."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ..results import ClassScore, ClipScore, Estimate, Evaluation
-from .calibration import BINS, calibration_statistic
-from .classification import class_figures, confusion_matrix, top_k_correct
-from .intervals import Statistic, bootstrap, class_mean_statistic, group_codes, mean_statistic
-from .ranking import Ranking, areas, macro_statistics, precision_recall_curve, rank, roc_curve
+from ..results import ClassScore, ClipScore, Evaluation
+from .calibration import BINS
+from .classification import class_figures, confusion_matrix
+from .intervals import group_codes
+from .ranking import areas, precision_recall_curve, roc_curve
+from .scored import Estimates, Scored, calibration_metric, decision_metrics, ranking_metrics
 
 RESAMPLES = 2000
 DECISION = 0.5  # score at which a multi-label class counts as said
-_RANKING_WORK = 200_000_000  # scores sorted through for one interval of a ranking figure: a few seconds
-_FEWEST_RESAMPLES = 200
-
-Estimates = dict[str, Estimate]
-
-
-@dataclass(frozen=True)
-class _Scored:
-    """Clips with their scores (n, classes), truth as in `evaluate_scores`, and how to resample them."""
-
-    scores: np.ndarray
-    truth: np.ndarray
-    groups: tuple[str | None, ...] | None
-    resamples: int
-    seed: int
-
-    @property
-    def multi_label(self) -> bool:
-        return self.truth.ndim == 2
-
-    @cached_property
-    def positive(self) -> np.ndarray:
-        """bool (n, classes)"""
-        return self.truth if self.multi_label else np.equal.outer(self.truth, np.arange(self.scores.shape[1]))
-
-    @cached_property
-    def rankings(self) -> list[Ranking]:
-        return [rank(s, p) for s, p in zip(self.scores.T, self.positive.T, strict=True)]
-
-    def part(self, mine: np.ndarray) -> "_Scored":
-        """The clips where `mine`, bool (n,), is true."""
-        groups = tuple(self.groups[i] for i in np.flatnonzero(mine)) if self.groups else None
-        return replace(self, scores=self.scores[mine], truth=self.truth[mine], groups=groups)
-
-    def estimate(self, statistic: Statistic, *, most: int = RESAMPLES, centred: bool = False) -> Estimate:
-        resamples = min(self.resamples, most)
-        clips = len(self.scores)
-        return bootstrap(statistic, clips, groups=self.groups, resamples=resamples, seed=self.seed, centred=centred)
 
 
 def evaluate_scores(
@@ -91,7 +53,7 @@ def evaluate_scores(
     scores, truth = np.asarray(scores, np.float64), np.asarray(truth)
     _check(scores, truth, labels, paths)
     truth = truth.astype(bool) if truth.ndim == 2 else truth
-    scored = _Scored(scores, truth, tuple(groups) if groups else None, resamples, seed)
+    scored = Scored(scores, truth, tuple(groups) if groups else None, resamples, seed)
     clips = len(scores)
     predicted: list[int] = scores.argmax(1).tolist()
     spans = spans or [(None, None)] * clips
@@ -100,7 +62,11 @@ def evaluate_scores(
         protocol={**protocol, **_stamp(scored, labels)},
         labels=tuple(labels),
         multi_label=scored.multi_label,
-        metrics={**_decision_metrics(scored), **_ranking_metrics(scored), "calibration_error": _calibration(scored)},
+        metrics={
+            **decision_metrics(scored),
+            **ranking_metrics(scored),
+            "calibration_error": calibration_metric(scored),
+        },
         per_class=_per_class(scored, labels),
         confusion=tuple(map(tuple, confusion)),
         curves=_curves(scored, labels),
@@ -146,38 +112,7 @@ def _check(scores: np.ndarray, truth: np.ndarray, labels: Sequence[str], paths: 
         )
 
 
-def _decision_metrics(scored: _Scored) -> Estimates:
-    """top1, top5 and mean_per_class, as far as the clips determine them."""
-    scores, truth = scored.scores, scored.truth
-    if scored.multi_label:
-        having = np.asarray(truth.any(1))
-        right = np.take_along_axis(truth, scores.argmax(1)[:, None], 1)[having, 0]
-        return {"top1": scored.part(having).estimate(mean_statistic(right))} if having.any() else {}
-    right = top_k_correct(scores, truth)
-    found = {"top1": scored.estimate(mean_statistic(right))}
-    if scores.shape[1] > 5:
-        found["top5"] = scored.estimate(mean_statistic(top_k_correct(scores, truth, k=5)))
-    return {**found, "mean_per_class": scored.estimate(class_mean_statistic(right, truth))}
-
-
-def _ranking_metrics(scored: _Scored) -> Estimates:
-    """map and roc_auc over the classes that determine them; absent where no class does."""
-    most, ones = max(_FEWEST_RESAMPLES, _RANKING_WORK // scored.scores.size), np.ones((len(scored.scores), 1))
-    statistics = dict(zip(("map", "roc_auc"), macro_statistics(scored.rankings), strict=True))
-    return {
-        name: scored.estimate(s, most=most, centred=True) for name, s in statistics.items() if np.isfinite(s(ones)[0])
-    }
-
-
-def _calibration(scored: _Scored) -> Estimate:
-    confidence, right = scored.scores, scored.positive
-    if not scored.multi_label:
-        best = confidence.argmax(1)[:, None]
-        confidence, right = np.take_along_axis(confidence, best, 1), np.take_along_axis(right, best, 1)
-    return scored.estimate(calibration_statistic(confidence, right), centred=True)
-
-
-def _stamp(scored: _Scored, labels: Sequence[str]) -> dict[str, Any]:
+def _stamp(scored: Scored, labels: Sequence[str]) -> dict[str, Any]:
     """What the protocol has to say about the figures themselves."""
     clips = len(scored.scores)
     units = f"{group_codes(scored.groups, clips).max() + 1} groups" if scored.groups else f"{clips} clips"
@@ -192,7 +127,7 @@ def _stamp(scored: _Scored, labels: Sequence[str]) -> dict[str, Any]:
     return stamp
 
 
-def _per_class(scored: _Scored, labels: Sequence[str]) -> tuple[ClassScore, ...]:
+def _per_class(scored: Scored, labels: Sequence[str]) -> tuple[ClassScore, ...]:
     positive = scored.positive
     best = scored.scores.argmax(1)[:, None] == np.arange(len(labels))
     figures = class_figures(scored.scores >= DECISION if scored.multi_label else best, positive)
@@ -205,7 +140,7 @@ def _per_class(scored: _Scored, labels: Sequence[str]) -> tuple[ClassScore, ...]
     return tuple(ClassScore(label, clips, *map(known, values)) for label, clips, *values in columns)
 
 
-def _curves(scored: _Scored, labels: Sequence[str]) -> dict[str, dict[str, tuple[float, ...]]]:
+def _curves(scored: Scored, labels: Sequence[str]) -> dict[str, dict[str, tuple[float, ...]]]:
     """ROC and precision-recall curves of the classes that have both positive and negative clips."""
     found = {}
     for label, mine, ranking in zip(labels, scored.positive.T, scored.rankings, strict=True):
@@ -218,7 +153,7 @@ def _curves(scored: _Scored, labels: Sequence[str]) -> dict[str, dict[str, tuple
 
 
 def _breakdowns(
-    scored: _Scored,
+    scored: Scored,
     labels: Sequence[str],
     class_groups: Mapping[str, str],
     parts: Mapping[str, Sequence[str | None]],
@@ -234,9 +169,9 @@ def _breakdowns(
         mine = np.asarray(scored.positive[:, columns].any(1))
         if mine.any() and scored.multi_label:
             some = replace(scored, scores=scored.scores[:, columns], truth=scored.truth[:, columns])
-            found.setdefault("class group", {})[group] = _ranking_metrics(some)
+            found.setdefault("class group", {})[group] = ranking_metrics(some)
         elif mine.any():
-            found.setdefault("class group", {})[group] = _decision_metrics(scored.part(mine))
+            found.setdefault("class group", {})[group] = decision_metrics(scored.part(mine))
     for name, part_of in parts.items():
         if len(part_of) != len(scored.scores):
             raise ValueError(
@@ -244,6 +179,6 @@ def _breakdowns(
             )
         for part in sorted({p for p in part_of if p is not None}):
             some = scored.part(np.array([p == part for p in part_of]))
-            figures = _decision_metrics(some) | (_ranking_metrics(some) if scored.multi_label else {})
+            figures = decision_metrics(some) | (ranking_metrics(some) if scored.multi_label else {})
             found.setdefault(name, {})[part] = figures
     return found

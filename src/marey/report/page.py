@@ -1,21 +1,18 @@
 """The report as one self-contained HTML page: no script library, no font, no image from anywhere else."""
 
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.metadata import version
 from importlib.resources import files
 
 from ..results import ClipScore, Estimate, Evaluation, Report
 from . import figures
-from .canvas import Figure, to_svg
+from .markup import fact_list, figure_markup, notes_box, paragraph, section, table_markup
 from .tables import (
-    Cell,
-    Kind,
     Table,
     axes_table,
     breakdown_tables,
-    cell_text,
     confusions_table,
     facts,
     models_table,
@@ -36,8 +33,6 @@ from .words import (
     worst_clips,
 )
 
-LONG_TABLE = 30  # rows above which a table scrolls in its own box
-
 
 def render_html(report: Report) -> str:
     """The whole page. Every name, label and path in it is escaped; sections without content are left out."""
@@ -57,7 +52,7 @@ def render_html(report: Report) -> str:
     style, script = (
         files("marey.report").joinpath(f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js")
     )
-    body = "\n".join(section for section in sections if section)
+    body = "\n".join(part for part in sections if part)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -68,75 +63,18 @@ def render_html(report: Report) -> str:
     )
 
 
-def _section(title: str, *parts: str) -> str:
-    """A section with its heading; nothing where all its parts are empty."""
-    inside = "\n".join(part for part in parts if part)
-    return f"<section>\n<h2>{escape(title)}</h2>\n{inside}\n</section>" if inside else ""
-
-
-def _paragraph(text: str) -> str:
-    return f"<p>{escape(text)}</p>"
-
-
-def _figure(figure: Figure, *, name: str, alt: str, caption: str) -> str:
-    return f"<figure>{to_svg(figure, alt=alt, name=name)}<figcaption>{escape(caption)}</figcaption></figure>"
-
-
-def _table(table: Table, *, sortable: bool = False, caption: bool = True) -> str:
-    """An HTML table; the first column heads its rows. Without a caption its title is told to screen readers only."""
-    heads = "".join(f'<th scope="col"{_class(kind)}>{escape(name)}</th>' for name, kind in table.columns)
-    rows = []
-    for row in table.rows:
-        cells = [_cell(c, kind, first=i == 0) for i, (c, (_, kind)) in enumerate(zip(row, table.columns, strict=True))]
-        rows.append(f"<tr>{''.join(cells)}</tr>")
-    box = "scroll tall" if len(rows) > LONG_TABLE else "scroll"
-    above = f"<caption>{escape(table.title)}</caption>" if caption else ""
-    marked = ' class="sortable"' if sortable else ""
-    return (
-        f'<div class="{box}" tabindex="0" role="region" aria-label="{escape(table.title)}"><table{marked}>'
-        f"{above}<thead><tr>{heads}</tr></thead>"
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
-    )
-
-
-def _class(kind: Kind) -> str:
-    return ' class="text"' if kind == "text" else ""
-
-
-def _cell(cell: Cell, kind: Kind, *, first: bool) -> str:
-    value = cell.value if isinstance(cell, Estimate) else cell
-    if isinstance(cell, Estimate):
-        inside = f"{percent(cell.value)} <small>{100 * cell.low:.1f} to {100 * cell.high:.1f}</small>"
-    else:
-        inside = escape(cell_text(cell, kind))
-    key = "" if kind == "text" else f' data-value="{"" if value is None else value}"'
-    if first:
-        return f'<th scope="row"{_class(kind)}>{inside}</th>'
-    return f"<td{_class(kind)}{key}>{inside}</td>"
-
-
-def _facts(data: Mapping[str, object]) -> str:
-    pairs = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in facts(data))
-    return f"<dl>{pairs}</dl>" if pairs else ""
-
-
-def _list(sentences: Iterable[str]) -> str:
-    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
-    return f'<div class="notes" role="note"><ul>{items}</ul></div>' if items else ""
-
-
 def _head(report: Report) -> str:
     evaluation = report.evaluation
     metric = headline_metric(evaluation)
     score = evaluation.metrics[metric]
-    sentences = "".join(_paragraph(sentence) for sentence in verdict(report))
+    sentences = "".join(paragraph(sentence) for sentence in verdict(report))
     return (
         f'<header class="top">\n<h1>{escape(report.title)}</h1>\n'
         f'<p class="lead">{len(evaluation.clips):,} test clips, {len(evaluation.labels):,} classes</p>\n'
         f'<div class="head"><p class="score"><b>{percent(score.value)}</b>'
         f"<span>{escape(metric_name(metric))}<br>95 % interval {interval(score)}<br>"
         f"over {units(evaluation, score)}</span></p><div>{sentences}</div></div>\n"
-        f"{_list(report.notes)}</header>"
+        f"{notes_box(report.notes)}</header>"
     )
 
 
@@ -149,13 +87,13 @@ def _models(report: Report) -> str:
         chance = None if report.evaluation.multi_label else majority(report.evaluation)[1]
         said = "; ".join(f"{name} {estimate_text(e[name])}" for name, e in rows.items())
         dashed = " The dashed line is the most frequent class." if chance is not None else ""
-        picture = _figure(
+        picture = figure_markup(
             figures.intervals_figure(rows, reference=chance),
             name="models",
             alt=f"{metric_name(metric)} of each model: {said}",
             caption=f"{metric_name(metric)} with its 95 % interval.{dashed}",
         )
-    return _section("Three axes", picture, _table(axes_table(report)), _table(models_table(report)))
+    return section("Three axes", picture, table_markup(axes_table(report)), table_markup(models_table(report)))
 
 
 def _done(report: Report) -> str:
@@ -166,8 +104,8 @@ def _done(report: Report) -> str:
         **{str(key).capitalize(): value for key, value in run.items() if isinstance(value, Mapping)},
         "Protocol": report.evaluation.protocol,
     }
-    parts = [f"<div><h3>{escape(name)}</h3>{_facts(block)}</div>" for name, block in blocks.items() if facts(block)]
-    return _section("What was done", f'<div class="facts">{"".join(parts)}</div>')
+    parts = [f"<div><h3>{escape(name)}</h3>{fact_list(block)}</div>" for name, block in blocks.items() if facts(block)]
+    return section("What was done", f'<div class="facts">{"".join(parts)}</div>')
 
 
 def _history(report: Report) -> str:
@@ -175,9 +113,9 @@ def _history(report: Report) -> str:
         return ""
     best = [row["val_top1"] for row in report.history if "val_top1" in row]
     said = f", best validation accuracy {percent(max(best))}" if best else ""
-    return _section(
+    return section(
         "Learning",
-        _figure(
+        figure_markup(
             figures.learning_curves(report.history),
             name="learning",
             alt=f"Learning curves over {len(report.history)} epochs{said}",
@@ -198,26 +136,26 @@ def _breakdowns(report: Report) -> str:
         said = "; ".join(
             f"{part}: " + ", ".join(f"{m} {percent(e.value)}" for m, e in r.items()) for part, r in rows.items()
         )
-        picture = _figure(
+        picture = figure_markup(
             figures.intervals_figure(rows),
             name=f"breakdown{i}",
             alt=f"{metric_name(metric)} by {name}. {said}",
             caption="Dots are the scores, lines their 95 % intervals.",
         )
-        parts.append(f"<h3>{escape(table.title)}</h3>{picture}{_table(table, caption=False)}")
-    return _section("Breakdowns", *parts)
+        parts.append(f"<h3>{escape(table.title)}</h3>{picture}{table_markup(table, caption=False)}")
+    return section("Breakdowns", *parts)
 
 
 def _classes(report: Report) -> str:
     models = {"This model": report.evaluation, **report.baselines}
     figure_of = "Average precision" if report.evaluation.multi_label else "Recall"
-    picture = _figure(
+    picture = figure_markup(
         figures.per_class_figure(models),
         name="classes",
         alt=f"{figure_of} of every class, as in the table below",
         caption=f"{figure_of} of every class, best first.",
     )
-    return _section("Classes", picture, _table(per_class_table(report.evaluation), sortable=True, caption=False))
+    return section("Classes", picture, table_markup(per_class_table(report.evaluation), sortable=True, caption=False))
 
 
 def _confusion(evaluation: Evaluation) -> str:
@@ -225,21 +163,21 @@ def _confusion(evaluation: Evaluation) -> str:
         return ""
     table = confusions_table(evaluation)
     said = "; ".join(f"{row[2]} clips of {row[0]} taken for {row[1]}" for row in table.rows[:5])
-    picture = _figure(
+    picture = figure_markup(
         figures.confusion_figure(evaluation),
         name="confusion",
         alt=f"Confusion matrix of {len(evaluation.labels)} classes. Most frequent confusions: {said or 'none'}",
         caption="Truth in the rows, what the model said in the columns. The shade is the square root of the share of "
         "the row, so that rare confusions show.",
     )
-    return _section("Confusions", picture, _table(table, sortable=True) if table.rows else "")
+    return section("Confusions", picture, table_markup(table, sortable=True) if table.rows else "")
 
 
 def _curves(evaluation: Evaluation) -> str:
     error = evaluation.metrics.get("calibration_error")
     off = f" The calibration error is {estimate_text(error)}." if error else ""
     pictures = [
-        _figure(
+        figure_markup(
             figures.curves_figure(evaluation),
             name="curves",
             alt="ROC and precision-recall curves; their areas are in the class table",
@@ -249,14 +187,14 @@ def _curves(evaluation: Evaluation) -> str:
         )
         if evaluation.curves
         else "",
-        _figure(
+        figure_markup(
             figures.reliability_figure(evaluation),
             name="reliability",
             alt=f"Reliability diagram.{off}",
             caption=f"Above the diagonal the model is too modest, below it too sure; large dots hold many clips.{off}",
         ),
     ]
-    return _section("Thresholds and confidence", f'<div class="row">{"".join(pictures)}</div>')
+    return section("Thresholds and confidence", f'<div class="row">{"".join(pictures)}</div>')
 
 
 def _worst(report: Report) -> str:
@@ -268,7 +206,7 @@ def _worst(report: Report) -> str:
         return ""
     wrong = sum(not clip.right for clip in evaluation.clips if clip.truth)
     told = f"Of {wrong:,} wrong clips, those that the model is surest about. Look here for wrong labels first."
-    return _section("Worst clips", _paragraph(told), f'<ul class="clips">{items}</ul>')
+    return section("Worst clips", paragraph(told), f'<ul class="clips">{items}</ul>')
 
 
 def _clip(clip: ClipScore, score: float, thumbnail: bytes | None) -> str:
@@ -291,9 +229,9 @@ def _quarantined(evaluation: Evaluation) -> str:
         return ""
     table = Table("Clips left out", (("Video", "text"), ("Why", "text")), tuple(rows))
     told = f"Videos that could not be read, {len(rows):,} in all: they are in no figure."
-    return _section("Quarantined", _paragraph(told), _table(table))
+    return section("Quarantined", paragraph(told), table_markup(table))
 
 
 def _reproduce(report: Report) -> str:
     command = report.run.get("command")
-    return _section("How to reproduce", f"<pre><code>{escape(str(command))}</code></pre>") if command else ""
+    return section("How to reproduce", f"<pre><code>{escape(str(command))}</code></pre>") if command else ""

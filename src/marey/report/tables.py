@@ -1,11 +1,11 @@
 """The tables of a report as plain data: the page, the card and the terminal show the same rows."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from ..results import Estimate, Evaluation, Report
-from .words import count_text, estimate_text, first_of, headline_metric, metric_name, percent
+from .words import count_text, estimate_text, first_of, headline_metric, metric_name, overlap, percent, points
 
 Kind = Literal["text", "count", "percent", "estimate", "short count", "number"]
 Cell = str | float | int | Estimate | None
@@ -111,19 +111,35 @@ def per_class_table(evaluation: Evaluation) -> Table:
 
 
 def breakdown_tables(report: Report) -> tuple[Table, ...]:
-    """One table a breakdown: parts in the rows, the headline figure of every model side by side."""
+    """One table a breakdown: parts in the rows, the headline figure of every model side by side.
+
+    Against a single baseline a last column has the gap, and says whether the two intervals overlap.
+    """
     models = {"This model": report.evaluation, **report.baselines}
     metric = headline_metric(report.evaluation)
+    kind = "Groups" if any(clip.group for clip in report.evaluation.clips) else "Clips"
+    columns: tuple[Column, ...] = (("Part", "text"), (kind, "count"), *_estimates(models))
     tables = []
     for name, parts in report.evaluation.breakdowns.items():
-        kind = "Groups" if any(clip.group for clip in report.evaluation.clips) else "Clips"
-        columns: tuple[Column, ...] = (("Part", "text"), (kind, "count"), *_estimates(models))
         rows = []
         for part, figures in parts.items():
             found = [e.breakdowns.get(name, {}).get(part, {}).get(metric) for e in models.values()]
-            rows.append((part, figures[metric].n if metric in figures else None, *found))
-        tables.append(Table(f"{metric_name(metric)} by {TITLES.get(name, name)}", columns, tuple(rows)))
+            ours = figures.get(metric)
+            rows.append((part, ours.n if ours else None, *found, *_gap(found)))
+        gap: tuple[Column, ...] = (("Gap", "text"),) if len(models) == 2 else ()
+        title = f"{metric_name(metric)} by {TITLES.get(name, name)}"
+        tables.append(Table(title, (*columns, *gap), tuple(rows)))
     return tuple(tables)
+
+
+def _gap(found: Sequence[Estimate | None]) -> tuple[str | None, ...]:
+    """Two figures compared, in one cell; nothing for any other number of them."""
+    if len(found) != 2:
+        return ()
+    ours, theirs = found
+    if ours is None or theirs is None:
+        return (None,)
+    return (f"{points(ours.value - theirs.value)} points, intervals {overlap(ours, theirs)}",)
 
 
 def confusions_table(evaluation: Evaluation, *, most: int = 15) -> Table:

@@ -126,6 +126,11 @@ def score_sentence(evaluation: Evaluation) -> str:
     )
 
 
+def overlap(a: Estimate, b: Estimate) -> str:
+    """Whether two intervals "overlap" or "do not overlap"."""
+    return "do not overlap" if a.low > b.high or b.low > a.high else "overlap"
+
+
 def verdict(report: Report) -> tuple[str, ...]:
     """What the score is worth, in plain sentences: against guessing, against every baseline, and how sure it is."""
     evaluation = report.evaluation
@@ -155,5 +160,4 @@ def _against(evaluation: Evaluation, metric: str, name: str, baseline: Evaluatio
     ours, theirs = evaluation.metrics[metric], baseline.metrics.get(metric)
     if theirs is None:
         return f"{name} has no {metric_name(metric).lower()} to compare with."
-    apart = ours.low > theirs.high or theirs.low > ours.high
-    return f"For {name} it is {estimate_text(theirs)}; the two intervals {'do not overlap' if apart else 'overlap'}."
+    return f"For {name} it is {estimate_text(theirs)}; the two intervals {overlap(ours, theirs)}."
