@@ -40,3 +40,33 @@ def fight_surv() -> Path:
 def real_clips() -> Path:
     """Five real clips of other kinds; skips with a reason where they are absent."""
     return _real("clips")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Encoded clips of tests go where tests go, never into the user's cache."""
+    monkeypatch.setenv("MAREY_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(scope="session")
+def small_films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three classes of eight films of a moving square: up, down and still; groups of two."""
+    from marey.video import VideoWriter
+
+    root = tmp_path_factory.mktemp("films")
+    rng = np.random.default_rng(0)
+    rows = ["path,label,source"]
+    for label, step in (("up", -2), ("down", 2), ("still", 0)):
+        for number in range(8):
+            name = f"{label}/{label}{number}.mp4"
+            (root / label).mkdir(exist_ok=True)
+            left, top = rng.integers(4, 40), 24 - 10 * step
+            with VideoWriter(root / name, fps=10, size=(64, 48)) as writer:
+                for index in range(20):
+                    frame = np.full((48, 64, 3), 40 + 10 * number, np.uint8)
+                    y = int(np.clip(top + step * index, 0, 38))
+                    frame[y : y + 10, left : left + 10] = (230, 200, 60)
+                    writer.write(frame)
+            rows.append(f"{name},{label},s{number // 2}")
+    (root / "annotations.csv").write_text("\n".join(rows) + "\n")
+    return root

@@ -24,7 +24,8 @@ def test_targets_put_each_head_in_its_own_columns() -> None:
 
 
 def test_a_label_that_the_model_does_not_know_is_named() -> None:
-    with pytest.raises(UsageError, match=r"a\.mp4 has the label 'jump', which the model does not know \(fall, walk, sit\)"):
+    sentence = r"a\.mp4 has the label 'jump', which the model does not know \(fall, walk, sit\)"
+    with pytest.raises(UsageError, match=sentence):
         SINGLE.targets([sample(label="jump")])
 
 
@@ -91,7 +92,9 @@ def test_rules_that_make_no_sense_are_refused(arguments: dict[str, float], sente
     overlap=st.floats(0.1, 1.0),
     cut_s=st.floats(0.0, 0.1),
 )
-def test_cells_cover_the_video_and_keep_constant_scores(count: int, window_s: float, overlap: float, cut_s: float) -> None:
+def test_cells_cover_the_video_and_keep_constant_scores(
+    count: int, window_s: float, overlap: float, cut_s: float
+) -> None:
     hop_s = window_s * overlap
     starts = np.arange(count) * hop_s
     duration_s = starts[-1] + window_s - cut_s

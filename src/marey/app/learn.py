@@ -34,8 +34,8 @@ def train(
     mixup: Annotated[float, typer.Option("--mixup", help="strength of mixing clips; 0 is off")] = 0.0,
     cutmix: Annotated[float, typer.Option("--cutmix", help="strength of pasting boxes of clips; 0 is off")] = 0.0,
     balance: Annotated[
-        str, typer.Option("--balance", help="none, sampling or weights: what to do about rare classes")
-    ] = "none",
+        str | None, typer.Option("--balance", help="rare classes: none, sampling or weights [default: by rule]")
+    ] = None,
     ema: Annotated[
         float | None, typer.Option("--ema", help="decay of the moving average of the weights, such as 0.999")
     ] = None,
@@ -69,18 +69,59 @@ def train(
                     "--folds trains every fold afresh and cannot start --from other weights; drop one of the two"
                 )
             result = cross_validate(
-                data, folds=folds, fold_seeds=fold_seeds, preset=preset, out=out, kind=kind, root=root, group_by=group_by,
-                edits=edits, epochs=epochs, batch_size=batch_size, lr=lr, weight_decay=weight_decay, device=device, workers=workers, seed=seed, max_bad=max_bad, use_cache=not no_cache, narrator=terminal,
-            )  # fmt: skip
+                data,
+                folds=folds,
+                fold_seeds=fold_seeds,
+                preset=preset,
+                out=out,
+                kind=kind,
+                root=root,
+                group_by=group_by,
+                edits=edits,
+                epochs=epochs,
+                batch_size=batch_size,
+                lr=lr,
+                weight_decay=weight_decay,
+                device=device,
+                workers=workers,
+                seed=seed,
+                max_bad=max_bad,
+                use_cache=not no_cache,
+                narrator=terminal,
+            )
             rows = show.fold_rows(result)
         else:
             result = job(
-                data, preset=preset, start_from=start_from, out=out, kind=kind, root=root, group_by=group_by, edits=edits,
-                epochs=epochs, batch_size=batch_size, lr=lr, weight_decay=weight_decay, smoothing=smoothing, mixup=mixup,
-                cutmix=cutmix, balance=balance, ema=ema, accumulate=accumulate, clip_norm=clip_norm, patience=patience,
-                precision=precision, views=views, max_bad=max_bad, use_cache=not no_cache, tensorboard=tensorboard,
-                device=device, workers=workers, seed=seed, narrator=terminal,
-            )  # fmt: skip
+                data,
+                preset=preset,
+                start_from=start_from,
+                out=out,
+                kind=kind,
+                root=root,
+                group_by=group_by,
+                edits=edits,
+                epochs=epochs,
+                batch_size=batch_size,
+                lr=lr,
+                weight_decay=weight_decay,
+                smoothing=smoothing,
+                mixup=mixup,
+                cutmix=cutmix,
+                balance=balance,
+                ema=ema,
+                accumulate=accumulate,
+                clip_norm=clip_norm,
+                patience=patience,
+                precision=precision,
+                views=views,
+                max_bad=max_bad,
+                use_cache=not no_cache,
+                tensorboard=tensorboard,
+                device=device,
+                workers=workers,
+                seed=seed,
+                narrator=terminal,
+            )
             rows = show.metric_rows(result.evaluations)
     if json:
         print_json(result.to_dict())
@@ -120,10 +161,20 @@ def evaluate(
 
     with Terminal(quiet=quiet, verbose=verbose) as terminal:
         found = job(
-            model, data, split=split, views=views or "1x1", kind=kind, root=root, group_by=group_by,
-            edits=o.class_edits(merge, rename, leave_out), device=device, workers=workers, max_bad=max_bad, seed=seed,
+            model,
+            data,
+            split=split,
+            views=views or "1x1",
+            kind=kind,
+            root=root,
+            group_by=group_by,
+            edits=o.class_edits(merge, rename, leave_out),
+            device=device,
+            workers=workers,
+            max_bad=max_bad,
+            seed=seed,
             narrator=terminal,
-        )  # fmt: skip
+        )
     if out:
         write_json(out, evaluation_dict(found))
     if json:
@@ -178,8 +229,16 @@ def predict(
         if labels is not None:
             trained = with_labels(trained, labels)
         found, bad = job(
-            trained, videos, out=out, views=views, hop_s=hop, rule=rule, overlay=not no_overlay, max_bad=max_bad, narrator=terminal
-        )  # fmt: skip
+            trained,
+            videos,
+            out=out,
+            views=views,
+            hop_s=hop,
+            rule=rule,
+            overlay=not no_overlay,
+            max_bad=max_bad,
+            narrator=terminal,
+        )
     if json:
         print_json({"timelines": [timeline.to_dict() for timeline in found.values()], "quarantined": bad})
     else:
@@ -215,9 +274,17 @@ def plan(
 
     with Terminal(quiet=quiet, verbose=verbose) as terminal:
         rows = job(
-            data, presets=presets or (), kind=kind, root=root, group_by=group_by,
-            edits=o.class_edits(merge, rename, leave_out), device=device, workers=workers, seed=seed, narrator=terminal,
-        )  # fmt: skip
+            data,
+            presets=presets or (),
+            kind=kind,
+            root=root,
+            group_by=group_by,
+            edits=o.class_edits(merge, rename, leave_out),
+            device=device,
+            workers=workers,
+            seed=seed,
+            narrator=terminal,
+        )
     if json:
         print_json([row.to_dict() for row in rows])
         return

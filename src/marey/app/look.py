@@ -88,9 +88,16 @@ def stage(
 
     with Terminal(quiet=quiet, verbose=verbose) as terminal:
         folder = render(
-            out, level=level, style=style, clips_per_class=clips, flow=flow, untrimmed=untrimmed, seed=seed,
-            workers=pick_workers(workers), progress=progress_of(terminal, "render"),
-        )  # fmt: skip
+            out,
+            level=level,
+            style=style,
+            clips_per_class=clips,
+            flow=flow,
+            untrimmed=untrimmed,
+            seed=seed,
+            workers=pick_workers(workers),
+            progress=progress_of(terminal, "render"),
+        )
     if json:
         print_json({"folder": str(folder), "annotations": str(folder / "annotations.csv")})
     else:
@@ -118,7 +125,7 @@ def models(
     if layers and name is not None:
         rows = layer_table(find_preset(name))
         if json:
-            print_json([row.to_dict() for row in rows])
+            print_json([asdict(row) for row in rows])
         else:
             columns = ("layer", "kind", "output c x t x h x w", "receptive field t x h x w", "parameters", "GMACs")
             print_table(columns, [show.layer_row(row) for row in rows])

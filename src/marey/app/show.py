@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 from ..results import Estimate, Evaluation, Timeline
 
 if TYPE_CHECKING:
+    from ..data import Validation
     from ..jobs import CrossValidation, DemoResult, Plan
+    from ..presets import LayerRow, ModelRow
 
 NAMES = {
     "top1": "top-1",
@@ -87,11 +89,37 @@ def demo_rows(result: "DemoResult") -> list[Row]:
         top1 = evaluation.metrics["top1"]
         parts = evaluation.breakdowns.get("class group", {})
         rows.append(
-            (name, top1.n, f"{percent(top1.value)} ({interval(top1)})",
-             *[f"{percent(parts[g]['top1'].value)} ({interval(parts[g]['top1'])})" if g in parts else "" for g in result.groups])
-        )  # fmt: skip
+            (
+                name,
+                top1.n,
+                f"{percent(top1.value)} ({interval(top1)})",
+                *[
+                    f"{percent(parts[g]['top1'].value)} ({interval(parts[g]['top1'])})" if g in parts else ""
+                    for g in result.groups
+                ],
+            )
+        )
     return rows
 
 
 def protocol_line(protocol: Mapping[str, Any]) -> str:
     return "protocol: " + ", ".join(f"{key} {value}" for key, value in protocol.items())
+
+
+def model_row(row: "ModelRow") -> Row:
+    size = f"{row.frames} x {row.stride}, {row.side_px}"
+    seconds = "whole clip" if row.footprint_s is None else f"{row.footprint_s:.2f}"
+    return (row.name, row.family, f"{row.params:,}", f"{row.gmacs:.3f}", size, seconds, row.paper)
+
+
+def layer_row(row: "LayerRow") -> Row:
+    size, field = (" x ".join(map(str, numbers)) for numbers in (row.size, row.field))
+    return (row.name, row.kind, size, field, f"{row.params:,}", f"{row.gmacs:.4f}")
+
+
+def balance_rows(found: "Validation") -> list[Row]:
+    return [(c.label, c.clips, f"{c.seconds:.1f}", c.groups) for c in found.classes]
+
+
+def run_row(row: Mapping[str, Any]) -> Row:
+    return (row["folder"], row["preset"], row["data"], row["state"], percent(row["score"]))

@@ -19,7 +19,9 @@ def span(sample: Sample, video: Video) -> tuple[float, float]:
     start_s = sample.start_s or 0.0
     end_s = video.info.duration_s if sample.end_s is None else min(sample.end_s, video.info.duration_s)
     if end_s <= start_s:
-        raise VideoError(sample.path, f"the span starts at {start_s:g} s but the video lasts {video.info.duration_s:g} s")
+        raise VideoError(
+            sample.path, f"the span starts at {start_s:g} s but the video lasts {video.info.duration_s:g} s"
+        )
     return start_s, end_s
 
 
@@ -40,7 +42,7 @@ def grid_seconds(spec: ClipSpec, video: Video, start_s: float, end_s: float) -> 
 
 
 def cut(count: int, length: int, offset: float) -> np.ndarray:
-    """(length,) indices into `count` grid steps: a run placed by `offset` in 0..1; a short grid repeats its last step."""
+    """(length,) indices into `count` grid steps: a run placed by `offset`; a short grid repeats its last step."""
     first = int(offset * (max(0, count - length) + 1 - 1e-9))
     return np.minimum(first + np.arange(length), count - 1)
 
@@ -85,4 +87,3 @@ def cut_views(video: Video, seconds: np.ndarray, spec: ClipSpec, *, crop_count: 
     seen = [frames] if spec.whole else crops(frames, spec.side_px, crop_count)
     shots = [crop[back.reshape(seconds.shape)] for crop in seen]
     return np.stack(shots, axis=1).reshape(-1, *shots[0].shape[1:])
-

@@ -43,7 +43,7 @@ def video_hash(path: str) -> str:
     """SHA-256 of a video's bytes (of the whole shard for a member of one); read once while the file stays as it is."""
     name, _, member = path.partition("::")
     try:
-        state = os.stat(name)
+        state = Path(name).stat()
         key = (name, state.st_size, state.st_mtime_ns)
         if key not in _HASHES:
             with Path(name).open("rb") as file:

@@ -37,6 +37,11 @@ def choose_preset(manifest: Manifest, *, name: str | None, device: torch.device)
     )
 
 
+def default_balance(preset: Preset) -> str:
+    """Linear heads weigh rare classes up, as the recipe behind them did; others see the data as they are."""
+    return "weights" if preset.linear else "none"
+
+
 def choose_recipe(
     preset: Preset,
     *,

@@ -66,9 +66,15 @@ def demo(out: str | Path, *, device: str = "auto", seed: int = 0, narrator: Narr
     narrator.say("now the same with a network that sees motion")
     single = next(iter(still.evaluations.values()))
     trial = train(
-        data, preset=MODEL, epochs=EPOCHS, out=out / "model", device=device, seed=seed, narrator=narrator,
+        data,
+        preset=MODEL,
+        epochs=EPOCHS,
+        out=out / "model",
+        device=device,
+        seed=seed,
+        narrator=narrator,
         baselines={"single frame": single},
-    )  # fmt: skip
+    )
     on_street = evaluate(trial.folder, street / "annotations.csv", device=device, seed=seed, narrator=narrator)
     shown = sorted((studio / "untrimmed").glob("*.mp4"))[:1]
     timelines, _ = predict(trial.folder, shown, out=out, device=device, narrator=narrator)

@@ -150,5 +150,13 @@ def _disk() -> Finding:
 
 
 CHECKS: tuple[Callable[[], Finding], ...] = (
-    _python, _torch, _gpu, _video, _torchcodec, _imagenet, _tensorboard, _machine, _disk,
-)  # fmt: skip
+    _python,
+    _torch,
+    _gpu,
+    _video,
+    _torchcodec,
+    _imagenet,
+    _tensorboard,
+    _machine,
+    _disk,
+)

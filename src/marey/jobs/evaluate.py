@@ -132,7 +132,7 @@ def score_arrays(
 
 
 def seen_parts(samples: Sequence[Sample], manifest: Manifest) -> dict[str, list[str | None]]:
-    """The breakdown "seen": whether each sample's group was trained on; empty where no sample's was, or groups are unknown."""
+    """The breakdown "seen": was each sample's group trained on; empty where none was, or groups are unknown."""
     trained = {sample.group for sample in manifest.samples if sample.split == "train" and sample.group is not None}
     parts = [None if s.group is None else "seen" if s.group in trained else "unseen" for s in samples]
     return {"seen": parts} if "seen" in parts else {}

@@ -7,6 +7,7 @@ model, and the difference is paired clip by clip.
 """
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -20,19 +21,19 @@ from ..data import Manifest, Quarantine, Sample, grouped_folds, view_batches
 from ..errors import UsageError
 from ..metrics import estimate_class_mean, estimate_mean, paired_difference
 from ..presets import Preset, create_model, find_preset, imagenet_is_installed
-from ..report import render_html
+from ..report import render_html, worst_clips, write_text
 from ..results import Estimate, Evaluation, Report
 from ..tasks import Recognition
 from ..train import pick_device
 from ..video import to_input
-from .choose import choose_preset, choose_recipe
+from .choose import choose_preset, choose_recipe, default_balance
 from .evaluate import score_arrays
 from .features import encode_samples
 from .learn import Lesson, learn, learn_head
 from .narrate import Narrator, Silent, progress_of
 from .prepare import ClassEdits, duplicates_of, load_data, pick_workers, refuse_hopeless
-from .publish import data_notes, thumbnails, worst_clips
-from .run import Run, begin_run, default_folder, write_json, write_text
+from .publish import data_notes, thumbnails
+from .run import Run, begin_run, default_folder, write_json
 from .scores import spec_stamp
 
 SINGLE_FRAME = "efficientnet_lite0_frame"
@@ -119,9 +120,19 @@ def cross_validate(
         grouped_folds(manifest, folds=folds, seed=s, near_duplicate_groups=duplicates) for s in range(fold_seeds)
     ]
     arguments = {
-        "data": str(data), "folds": folds, "fold_seeds": fold_seeds, "preset": preset, "kind": kind, "group_by": group_by,
-        "edits": asdict(edits), "epochs": epochs, "batch_size": batch_size, "lr": lr, "weight_decay": weight_decay, "seed": seed,
-    }  # fmt: skip
+        "data": str(data),
+        "folds": folds,
+        "fold_seeds": fold_seeds,
+        "preset": preset,
+        "kind": kind,
+        "group_by": group_by,
+        "edits": asdict(edits),
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "lr": lr,
+        "weight_decay": weight_decay,
+        "seed": seed,
+    }
     run = begin_run(
         Path(out) if out else default_folder(f"{Path(data).stem}-folds"),
         arguments,
@@ -138,15 +149,34 @@ def cross_validate(
     answers, stamps = {}, {}
     for contender in contenders:
         recipe, batch = choose_recipe(
-            contender, clips=len(manifest) * (folds - 1) // folds, batch_size=batch_size, epochs=epochs, lr=lr,
-            weight_decay=weight_decay, fine_tune=False, ema=None, accumulate=1, clip_norm=1.0, patience=None,
-            precision="fp32", watched=False, seed=seed,
-        )  # fmt: skip
+            contender,
+            clips=len(manifest) * (folds - 1) // folds,
+            batch_size=batch_size,
+            epochs=epochs,
+            lr=lr,
+            weight_decay=weight_decay,
+            fine_tune=False,
+            ema=None,
+            accumulate=1,
+            clip_norm=1.0,
+            patience=None,
+            precision="fp32",
+            watched=False,
+            seed=seed,
+        )
         task = Recognition.of(manifest)
+        torch.manual_seed(seed)
         lesson = Lesson(
-            model=create_model(contender.name, num_classes=task.classes), spec=contender.clip, task=task, recipe=recipe,
-            batch_size=batch, device=place, workers=processes, use_cache=use_cache,
-        )  # fmt: skip
+            model=create_model(contender.name, num_classes=task.classes),
+            spec=contender.clip,
+            task=task,
+            recipe=recipe,
+            batch_size=batch,
+            device=place,
+            workers=processes,
+            use_cache=use_cache,
+            balance=default_balance(contender),
+        )
         answers[contender.name] = out_of_fold(lesson, contender, manifest, assignments, quarantine, narrator)
         stamps[contender.name] = spec_stamp(contender.clip, contender.name, views="1x1")
     result = _summarize(
@@ -172,8 +202,7 @@ def out_of_fold(
     total = sum(map(len, assignments))
     for number, folds in enumerate(assignments):
         for train, test in folds:
-            torch.manual_seed(lesson.recipe.seed)
-            fresh = replace(lesson, model=create_model(preset.name, num_classes=task.classes))
+            fresh = replace(lesson, model=deepcopy(lesson.model))  # every fold starts from the same fresh weights
             rows = _fold_answers(fresh, manifest, encoded, train, test, quarantine)
             for index, row in rows.items():
                 answers[number, index] = row
@@ -186,9 +215,18 @@ def _encode(
     lesson: Lesson, samples: Sequence[Sample], quarantine: Quarantine, narrator: Narrator, preset: Preset
 ) -> dict[int, Tensor]:
     return encode_samples(
-        lesson.model, samples, lesson.spec, quarantine, views=1, crop_count=1, device=lesson.device,
-        workers=lesson.workers, narrator=narrator, use_cache=lesson.use_cache, what=f"encode for {preset.name}",
-    )  # fmt: skip
+        lesson.model,
+        samples,
+        lesson.spec,
+        quarantine,
+        views=1,
+        crop_count=1,
+        device=lesson.device,
+        workers=lesson.workers,
+        narrator=narrator,
+        use_cache=lesson.use_cache,
+        what=f"encode for {preset.name}",
+    )
 
 
 def _fold_answers(
@@ -211,9 +249,14 @@ def _fold_answers(
         return dict(zip(tested, found, strict=True))
     learn(lesson, manifest, seen, [], out=None, quarantine=quarantine, narrator=Silent())
     batches = view_batches(
-        [manifest.samples[i] for i in test], lesson.spec, quarantine, views=1, crop_count=1, clips_per_batch=8,
+        [manifest.samples[i] for i in test],
+        lesson.spec,
+        quarantine,
+        views=1,
+        crop_count=1,
+        clips_per_batch=8,
         workers=lesson.workers,
-    )  # fmt: skip
+    )
     answers = {}
     for batch in batches:
         with torch.inference_mode():
@@ -291,7 +334,7 @@ def publish_folds(run: Run, result: CrossValidation, manifest: Manifest) -> None
         run={**run.info, "folder": str(run.folder)},
         notes=(*map(_paired_note, result.paired.items()), *data_notes(manifest, evaluation)),
     )
-    write_text(run.folder / "report.html", render_html(report))
+    write_text(render_html(report), run.folder / "report.html")
     write_json(run.folder / "folds.json", result.to_dict())
 
 

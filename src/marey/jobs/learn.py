@@ -1,7 +1,9 @@
 """Two ways to the same end: train a whole network on clips, or a head on what a frozen encoder says of them."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
 import torch
@@ -9,7 +11,7 @@ from torch import Tensor
 
 from ..data import FrameStore, Manifest, Quarantine, Sample, TrainingBatches, view_batches
 from ..models import VideoModel
-from ..tasks import Recognition
+from ..tasks import Recognition, mirror_columns
 from ..train import (
     Fitted,
     Recipe,
@@ -128,7 +130,22 @@ def learn_head(
         with torch.inference_mode():
             return figures(task, model.classify(val_inputs), val_targets)
 
-    return _fit(lesson, step, batches, validate if held else None, out=out, narrator=narrator)
+    watch = validate if held else None
+    with one_thread():
+        return _fit(
+            lesson, step, batches, watch, count=ceil(len(order(0)) / lesson.batch_size), out=out, narrator=narrator
+        )
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Heads on kept features are so small that threads would wait for each other longer than they compute."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _learn_whole(
@@ -160,7 +177,8 @@ def _learn_whole(
         store=store if in_memory else None,
     )
     strengths = Augmentation()
-    may_flip, mirrored = mirror_columns(manifest, task)
+    labels = [label for names in task.heads.values() for label in names]
+    may_flip, mirrored = mirror_columns(labels, manifest.mirror)
     weights = _weights(lesson, targets.to(lesson.device))
 
     def step(batch: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -178,7 +196,8 @@ def _learn_whole(
         return {"loss": task.loss(model(video), truth, smoothing=lesson.smoothing, class_weights=weights)}
 
     validation = ValidationClips(lesson, val, quarantine) if val else None
-    return _fit(lesson, step, batches, validation, out=out, narrator=narrator)
+    count = ceil(len(batches.order(0)) / lesson.batch_size)
+    return _fit(lesson, step, batches, validation, count=count, out=out, narrator=narrator)
 
 
 class ValidationClips:
@@ -231,43 +250,6 @@ def figures(task: Recognition, logits: Tensor, targets: Tensor) -> dict[str, flo
     return {"loss": float(task.loss(logits, targets)), "top1": float(right.float().mean())}
 
 
-def mirror_columns(manifest: Manifest, task: Recognition) -> tuple[Callable[[Tensor], Tensor], Tensor]:
-    """(targets -> may this clip be mirrored, column that each class becomes when it is).
-
-    A class whose mirror image is another class takes that class's place; one named left or right without a partner is
-    never mirrored.
-    """
-    columns = [label for labels in task.heads.values() for label in labels]
-    place = {label: number for number, label in enumerate(columns)}
-    partner = {**sided_pairs(columns), **manifest.mirror}
-    mirrored = torch.tensor([place.get(partner.get(label, label), number) for number, label in enumerate(columns)])
-    veto = torch.tensor(
-        [_sided(label) and partner.get(label, label) not in place.keys() - {label} for label in columns]
-    )
-    return lambda targets: ~(targets.bool() & veto).any(1), mirrored
-
-
-def sided_pairs(labels: Sequence[str]) -> dict[str, str]:
-    """Classes that are each other's mirror image by name: "turn left" and "turn right"."""
-    known, pairs = set(labels), {}
-    for label in labels:
-        swapped = " ".join({"left": "right", "right": "left"}.get(word, word) for word in _words(label))
-        pairs |= {
-            label: other
-            for other in known
-            if other != label and " ".join(_words(other)) == swapped != " ".join(_words(label))
-        }
-    return pairs
-
-
-def _words(label: str) -> list[str]:
-    return label.lower().replace("_", " ").replace("-", " ").split()
-
-
-def _sided(label: str) -> bool:
-    return bool({"left", "right"} & set(_words(label)))
-
-
 def _order(lesson: Lesson, targets: Tensor) -> Callable[[int], list[int]]:
     """epoch -> indices for this process."""
     rank, world = process_place()
@@ -287,13 +269,23 @@ def _weights(lesson: Lesson, targets: Tensor) -> Tensor | None:
     return class_weights(targets.sum(0)) if lesson.balance == "weights" else None
 
 
-def _fit(lesson: Lesson, step, batches, validate, *, out: Path | None, narrator: Narrator) -> Fitted:
+def _fit(
+    lesson: Lesson,
+    step: Callable[[dict[str, Tensor]], dict[str, Tensor]],
+    batches: Callable[[int], Iterator[dict[str, Tensor]]],
+    validate: Callable[[VideoModel], dict[str, float]] | None,
+    *,
+    count: int,
+    out: Path | None,
+    narrator: Narrator,
+) -> Fitted:
     return fit(
         step,
         batches,
         model=lesson.model,
         recipe=lesson.recipe,
         validate=validate,
+        batches_per_epoch=count,
         out=out,
         device=str(lesson.device),
         tensorboard=lesson.tensorboard,

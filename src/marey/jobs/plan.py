@@ -88,9 +88,21 @@ def _measure(preset: Preset, manifest: Manifest, device: torch.device, workers: 
     train = [s for s in manifest.samples if s.split == "train"]
     task = Recognition.of(manifest)
     recipe, batch_size = choose_recipe(
-        preset, clips=len(train), batch_size=None, epochs=None, lr=None, weight_decay=None, fine_tune=False, ema=None,
-        accumulate=1, clip_norm=1.0, patience=None, precision="fp32", watched=False, seed=seed,
-    )  # fmt: skip
+        preset,
+        clips=len(train),
+        batch_size=None,
+        epochs=None,
+        lr=None,
+        weight_decay=None,
+        fine_tune=False,
+        ema=None,
+        accumulate=1,
+        clip_norm=1.0,
+        patience=None,
+        precision="fp32",
+        watched=False,
+        seed=seed,
+    )
     model = create_model(preset.name, num_classes=task.classes).to(device)
     size = count(model, preset.clip)
     probe_size = 4 if preset.frozen else batch_size
@@ -100,10 +112,8 @@ def _measure(preset: Preset, manifest: Manifest, device: torch.device, workers: 
         step_s = _time_steps(model, preset, task, clips.to(device), train[: len(clips)])
     clips_total = len(train)
     decode_total = decode_s * clips_total / max(1, workers)
-    if preset.frozen:  # every clip is encoded once; the head's epochs are over in seconds
-        compute = step_s / len(clips) * clips_total
-    else:
-        compute = step_s / len(clips) * clips_total * recipe.epochs
+    passes = 1 if preset.frozen else recipe.epochs  # a frozen encoder sees each clip once; its head learns in seconds
+    compute = step_s / len(clips) * clips_total * passes
     return Plan(
         preset=preset.name,
         params=size.params,

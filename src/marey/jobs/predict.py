@@ -9,7 +9,7 @@ import torch
 
 from ..data import Quarantine, Sample, cut_views
 from ..errors import UsageError, VideoError
-from ..report import write_overlay, write_timeline, write_timeline_csv
+from ..report import write_events, write_overlay, write_timeline
 from ..results import Timeline
 from ..tasks import EventRule, cell_scores, events
 from ..video import Video, clip_seconds, open_video, window_starts
@@ -54,7 +54,7 @@ def predict(
             if out is not None:
                 target = Path(out) / names[number]
                 write_timeline(found[path], target.with_name(target.name + ".json"))
-                write_timeline_csv([found[path]], target.with_name(target.name + ".csv"))
+                write_events([found[path]], target.with_name(target.name + ".csv"))
                 if overlay:
                     tell = progress_of(narrator, f"film {Path(path).name}")
                     write_overlay(path, found[path], target.with_name(target.name + ".mp4"), progress=tell)

@@ -52,7 +52,8 @@ def refuse_hopeless(manifest: Manifest) -> None:
         shown = [label for label in labels if counts[label]]
         if len(shown) < 2 and not (manifest.multi_label and shown):
             raise DataError(
-                f"{manifest.source} has only the class {', '.join(shown) or '(none)'}; training needs clips of at least two"
+                f"{manifest.source} has only the class {', '.join(shown) or '(none)'}; "
+                "training needs clips of at least two"
             )
         lonely = [label for label in shown if counts[label] == 1]
         if lonely and not manifest.multi_label:
@@ -64,7 +65,7 @@ def refuse_hopeless(manifest: Manifest) -> None:
 
 
 def split_data(manifest: Manifest, *, seed: int, workers: int, narrator: Narrator) -> Manifest:
-    """The manifest with a split for every sample; declared splits stay, groups and near-duplicates are kept together."""
+    """A split for every sample; declared splits stay, groups and near-duplicates are kept together."""
     duplicates = duplicates_of(manifest, workers=workers, narrator=narrator)
     split = split_manifest(manifest, seed=seed, near_duplicate_groups=duplicates)
     for head, labels in split.heads.items():
@@ -73,8 +74,8 @@ def split_data(manifest: Manifest, *, seed: int, workers: int, narrator: Narrato
         absent = sorted(shown - seen)
         if absent:
             raise DataError(
-                f"class {absent[0]!r} of {manifest.source} has no clip in the train split, since all its clips belong to "
-                "groups held out for testing; add clips from other sources, use --folds, or leave it out with --leave-out"
+                f"class {absent[0]!r} of {manifest.source} has no clip in the train split, since all of them belong to "
+                "groups held out for testing; add clips of other sources, use --folds, or leave it out with --leave-out"
             )
         unseen = [label for label in labels if label not in shown]
         if unseen and not split.multi_label:
@@ -102,7 +103,7 @@ def list_videos(inputs: Sequence[str | Path]) -> list[str]:
         elif path.exists() or "::" in given:
             inside = [given]
         else:
-            inside = sorted(glob(given, recursive=True))
+            inside = sorted(glob(given, recursive=True))  # noqa: PTH207 - patterns may be absolute
             if not inside:
                 raise UsageError(f"{given} does not exist; check the path")
         found |= dict.fromkeys(inside)

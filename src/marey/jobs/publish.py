@@ -10,12 +10,12 @@ import torch
 from ..data import Manifest, Sample, read_views
 from ..errors import VideoError
 from ..presets import count
-from ..report import render_card, render_html
+from ..report import render_card, render_html, worst_clips, write_text
 from ..results import ClipScore, Evaluation, Report
 from ..train import measure_memory
 from ..video import open_video
 from .evaluate import evaluation_dict
-from .run import Run, write_json, write_text
+from .run import Run, write_json
 from .scores import Trained, clip_probabilities
 
 TIMED_CLIPS = 8
@@ -53,13 +53,14 @@ def publish(
             run={**run.info, "folder": str(run.folder)},
             notes=(*notes, *data_notes(manifest, evaluation)),
         )
-        write_text(run.folder / ("report.html" if number == 0 else f"report-{head}.html"), render_html(report))
-        write_text(run.folder / ("model_card.md" if number == 0 else f"model_card-{head}.md"), render_card(report))
+        suffix = f"-{head}" if number else ""
+        write_text(render_html(report), run.folder / f"report{suffix}.html")
+        write_text(render_card(report), run.folder / f"model_card{suffix}.md")
     write_json(run.folder / "evaluation.json", evaluation_dict(evaluations))
 
 
 def measure_efficiency(trained: Trained, samples: Sequence[Sample]) -> dict[str, float]:
-    """params, gmacs, and for a few clips alone on this machine: ms_per_clip from file to probabilities, peak_memory_mb."""
+    """params, gmacs, and of a few clips, one at a time: ms_per_clip from file to probabilities, peak_memory_mb."""
     size = count(trained.model, trained.spec)
     figures: dict[str, float] = {"params": size.params, "gmacs": size.gmacs}
     times = []
@@ -75,12 +76,6 @@ def measure_efficiency(trained: Trained, samples: Sequence[Sample]) -> dict[str,
         figures["ms_per_clip"] = 1000 * float(np.median(times[1:]))
         figures["peak_memory_mb"] = memory.peak_bytes / 2**20
     return figures
-
-
-def worst_clips(evaluation: Evaluation) -> list[ClipScore]:
-    """The clips that were most confidently given a wrong class, worst first."""
-    wrong = [clip for clip in evaluation.clips if not clip.right and clip.truth]
-    return sorted(wrong, key=lambda clip: -max(clip.scores))[:WORST_CLIPS]
 
 
 def thumbnails(clips: Iterable[ClipScore]) -> Iterable[tuple[str, bytes]]:

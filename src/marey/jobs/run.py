@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import os
 import platform
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +14,7 @@ from typing import Any
 from .. import __version__
 from ..data import Manifest, read_manifest, write_manifest
 from ..errors import UsageError
+from ..report import write_text
 from ..train import code_version
 
 RUN_FORMAT = 1
@@ -66,23 +65,10 @@ def manifest_hash(manifest: Manifest) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
 
-def write_text(path: Path, text: str) -> None:
+def write_json(path: Path, data: Any) -> None:
     """Whole or not at all: a reader never sees half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".part", delete=False, encoding="utf-8") as file:
-        file.write(text)
-    Path(file.name).replace(path)
-    path.chmod(0o666 & ~_umask())
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def write_json(path: Path, data: Any) -> None:
-    write_text(path, json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n", path)
 
 
 def default_folder(name: str) -> Path:

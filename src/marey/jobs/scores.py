@@ -172,7 +172,7 @@ def sample_probabilities(
             batch["index"].tolist(), rows.unflatten(0, batch["video"].shape[:2]).mean(1), strict=True
         ):
             found[index] = mean.numpy()
-        tell(batch["index"][-1].item() + 1, len(samples))
+        tell(int(batch["index"][-1]) + 1, len(samples))
     return found
 
 

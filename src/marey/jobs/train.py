@@ -14,7 +14,7 @@ from ..presets import create_model, start_from_checkpoint
 from ..results import Evaluation
 from ..tasks import Recognition
 from ..train import Recipe, load_checkpoint, pick_device
-from .choose import Choice, choose_preset, choose_recipe
+from .choose import Choice, choose_preset, choose_recipe, default_balance
 from .evaluate import evaluation_dict, read_evaluations, score
 from .learn import Lesson, learn
 from .narrate import Narrator, Silent
@@ -52,7 +52,7 @@ def train(
     smoothing: float = 0.0,
     mixup: float = 0.0,
     cutmix: float = 0.0,
-    balance: str = "none",
+    balance: str | None = None,
     ema: float | None = None,
     accumulate: int = 1,
     clip_norm: float = 1.0,
@@ -71,7 +71,7 @@ def train(
     """Train on DATA and evaluate on clips that were held out.
 
     What is None is decided by rule and told. Where `out` holds an unfinished run of the same arguments and data, it
-    goes on from there; a finished one is returned as it is. Raises UsageError (and its kinds) before anything is written.
+    goes on from there; a finished one is returned as it is. Raises UsageError (and its kinds) before it writes.
     """
     asked = {
         name: value
@@ -137,7 +137,7 @@ def train(
         smoothing=smoothing,
         mixup=mixup,
         cutmix=cutmix,
-        balance=balance,
+        balance=balance or default_balance(choice.preset),
         tensorboard=tensorboard,
         use_cache=use_cache,
     )
@@ -150,18 +150,32 @@ def train(
     trained = keep_model(run.model, lesson, choice.preset.name, parts["train"])
     held = parts["test"] or parts["val"]
     evaluations = score(
-        trained, held, manifest, split="test" if parts["test"] else "val", views=views, workers=processes,
-        max_bad=max_bad, seed=seed, use_cache=use_cache, narrator=narrator,
-    )  # fmt: skip
+        trained,
+        held,
+        manifest,
+        split="test" if parts["test"] else "val",
+        views=views,
+        workers=processes,
+        max_bad=max_bad,
+        seed=seed,
+        use_cache=use_cache,
+        narrator=narrator,
+    )
     publish(
-        run, trained, evaluations, baselines or {}, manifest=manifest, samples=held, history=fitted.history,
+        run,
+        trained,
+        evaluations,
+        baselines or {},
+        manifest=manifest,
+        samples=held,
+        history=fitted.history,
         train_minutes=minutes,
-    )  # fmt: skip
+    )
     return Trial(run.folder, evaluations)
 
 
 def check_flags(
-    *, smoothing: float, mixup: float, cutmix: float, balance: str, batch_size: int | None, max_bad: int
+    *, smoothing: float, mixup: float, cutmix: float, balance: str | None, batch_size: int | None, max_bad: int
 ) -> None:
     """Refuse numbers that make no sense before any work is done; the recipe checks its own."""
     for flag, value, least, most in (
@@ -173,7 +187,7 @@ def check_flags(
     ):
         if value is not None and not least <= value <= most:
             raise UsageError(f"{flag} is {value}; give a number from {least:g} to {most:g}")
-    if balance not in ("none", "sampling", "weights"):
+    if balance not in (None, "none", "sampling", "weights"):
         raise UsageError(f"--balance is {balance!r}; it can be none, sampling or weights")
 
 

@@ -49,7 +49,7 @@ class VideoModel(nn.Module, ABC):
         """Told all encoded training clips before the classifier learns, by those that standardize; most do not."""
 
     def branches(self, encoded: Tensor) -> list[Tensor]:
-        """Logits (b, classes) of each part that is trained by itself; `classify` adds them. Most models are one part."""
+        """Logits (b, classes) of each part that is trained by itself; `classify` adds them. Most have one part."""
         return [self.classify(encoded)]
 
     @abstractmethod

@@ -34,7 +34,7 @@ class MotionNet(VideoModel):
     ) -> None:
         super().__init__()
         self.lags = lags
-        self.norm = nn.BatchNorm3d(3 * len(lags))
+        self.norm = nn.BatchNorm3d(3 * len(lags), affine=False)  # so that no gradient runs back at full size
         self.stem = conv3d(3 + 3 * len(lags), widths[0], kernel=(1, 7, 7), stride=(1, 4, 4))
         self.stages, c_in = nn.Sequential(), widths[0]
         for i, (width, depth) in enumerate(zip(widths, depths, strict=True)):

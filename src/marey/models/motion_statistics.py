@@ -50,10 +50,22 @@ def motion_covariance(flow: Flow, *, fps: float) -> Float[np.ndarray, " d"]:
     (ux, uy), (vx, vy) = (_slopes(velocity[..., i]) for i in (0, 1))
     u, v = velocity[..., 0], velocity[..., 1]
     speed = np.hypot(u, v)
-    features = np.stack(
-        [u, v, acceleration[..., 0], acceleration[..., 1], np.abs(ux + vy), np.abs(vx - uy), np.hypot(ux - vy, uy + vx), speed],
-        axis=-1,
-    ).reshape(-1, 8) * _UNITS  # fmt: skip
+    features = (
+        np.stack(
+            [
+                u,
+                v,
+                acceleration[..., 0],
+                acceleration[..., 1],
+                np.abs(ux + vy),
+                np.abs(vx - uy),
+                np.hypot(ux - vy, uy + vx),
+                speed,
+            ],
+            axis=-1,
+        ).reshape(-1, 8)
+        * _UNITS
+    )
     weight = np.clip(speed - _SLOW, 0, _FAST).ravel()
     weight = weight / (weight.sum() + 1e-9)
     mean = weight @ features

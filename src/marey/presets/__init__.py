@@ -1,6 +1,6 @@
 """The table of named, measured models, and what builds and measures them."""
 
-from .build import classes_in, create_model, find_preset, is_frozen
+from .build import classes_in, create_model, find_preset, start_from_checkpoint
 from .imagenet import imagenet_is_installed, lite0_tensors
 from .labels import LABEL_LISTS, label_list
 from .listing import ModelRow, model_row, model_rows, models_markdown
@@ -24,13 +24,13 @@ __all__ = [
     "create_model",
     "find_preset",
     "imagenet_is_installed",
-    "is_frozen",
     "label_list",
     "layer_table",
     "lite0_tensors",
     "model_row",
     "model_rows",
     "models_markdown",
+    "start_from_checkpoint",
     "torchvision_keys",
     "trace_layers",
 ]

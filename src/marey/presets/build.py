@@ -3,8 +3,6 @@
 import os
 from difflib import get_close_matches
 
-from torch import nn
-
 from ..errors import CheckpointError, UsageError
 from ..models import VideoModel
 from ..train.checkpoint import load_checkpoint, load_into
@@ -55,12 +53,26 @@ def create_model(
     return model
 
 
+def start_from_checkpoint(model: VideoModel, weights: str | os.PathLike[str]) -> list[str]:
+    """Fill a model with the tensors of a checkpoint of the same preset, to train it on from there.
+
+    What depends on the classes (the same shape but for a first dimension that counts them) is taken only where their
+    number is the same; the names of what keeps its fresh values come back. CheckpointError for anything else that
+    does not fit.
+    """
+    header, tensors = load_checkpoint(weights)
+    before, own = classes_in(header), model.state_dict()
+    fresh = [
+        name
+        for name, tensor in tensors.items()
+        if name in own and own[name].shape != tensor.shape and own[name].shape[1:] == tensor.shape[1:] and len(tensor) == before
+    ]
+    load_into(model, tensors | {name: own[name] for name in fresh}, path=weights)
+    return fresh
+
+
 def classes_in(header: dict) -> int:
     """How many classes the model of a checkpoint tells apart, over all of its heads."""
     labels = header["labels"]
     return sum(map(len, labels.values())) if isinstance(labels, dict) else len(labels)
 
-
-def is_frozen(model: nn.Module) -> bool:
-    """Whether the encoder of a model does not learn, so that what `encode` gives may be computed once and kept."""
-    return isinstance(model, VideoModel) and model.frozen

@@ -152,4 +152,6 @@ def cell_scores(
     np.add.at(counts, first, 1)
     np.add.at(counts, last, -1)
     covered = counts.cumsum()[:-1, None]
-    return edges, np.divide(sums.cumsum(0)[:-1], covered, out=np.zeros((len(edges) - 1, scores.shape[1])), where=covered > 0)
+    return edges, np.divide(
+        sums.cumsum(0)[:-1], covered, out=np.zeros((len(edges) - 1, scores.shape[1])), where=covered > 0
+    )
