@@ -69,9 +69,10 @@ def bootstrap(
 
 def _weights(rng: np.random.Generator, codes: np.ndarray, count: int, width: int) -> np.ndarray:
     """float64 (clips, width): how often each clip is in each resample of `count` groups with replacement."""
-    drawn = rng.integers(count, size=(count, width)) * width + np.arange(width)
-    times = np.bincount(drawn.ravel(), minlength=count * width).reshape(count, width)
-    return times.astype(np.float64)[codes]
+    times = np.empty((count, width))
+    for column in times.T:
+        column[:] = np.bincount(rng.integers(count, size=count), minlength=count)
+    return times[codes]
 
 
 def mean_statistic(values: np.ndarray) -> Statistic:
