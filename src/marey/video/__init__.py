@@ -1,20 +1,24 @@
 """Video files to frames to network input, and back: the only room that imports a decoder."""
 
 from .audio import read_audio
+from .augment import Augmentation, augment
 from .clip import Clip, ClipSpec
 from .decode import Video, open_video
+from .decode_torchcodec import torchcodec_problem
 from .flow import dense_flow
-from .probe import VideoInfo, probe
+from .probe import VideoInfo, probe, verify
 from .sample import clip_seconds, view_seconds, window_starts
 from .transform import crops, resize_short, to_input
 from .write import VideoWriter
 
 __all__ = [
+    "Augmentation",
     "Clip",
     "ClipSpec",
     "Video",
     "VideoInfo",
     "VideoWriter",
+    "augment",
     "clip_seconds",
     "crops",
     "dense_flow",
@@ -23,6 +27,8 @@ __all__ = [
     "read_audio",
     "resize_short",
     "to_input",
+    "torchcodec_problem",
+    "verify",
     "view_seconds",
     "window_starts",
 ]

@@ -19,7 +19,6 @@ Source = str | PathLike[str]
 
 _MEMBER = "::"  # "shard.tar::member.mp4" names a member of an uncompressed tar
 _NOT_VIDEO = {"image2", "tty"}  # demuxers that take a picture or a text file for a video of one frame
-INDEXED = {"mov,mp4,m4a,3gp,3g2,mj2", "avi"}  # formats whose header lists every packet
 
 
 @dataclass(frozen=True)
@@ -114,8 +113,15 @@ def video_stream(container: InputContainer, path: Source) -> VideoStream:
     stream = next((s for s in moving if s is best), moving[0])
     if stream.codec_context is None:
         raise VideoError(name, "holds video in a format for which this FFmpeg has no decoder; convert it to H.264")
-    entries, size = stream.index_entries, locate(path).size
-    if container.format.name in INDEXED and len(entries) and entries[-1].pos + entries[-1].size > size:
-        whole = sum(e.pos + e.size <= size for e in entries)
-        raise VideoError(name, f"is truncated: it holds {whole} of the {len(entries)} frames that its index lists")
+    if is_listed(container, stream):
+        entries, size = stream.index_entries, locate(path).size
+        if entries[-1].pos + entries[-1].size > size:
+            whole = sum(e.pos + e.size <= size for e in entries)
+            raise VideoError(name, f"is truncated: it holds {whole} of the {len(entries)} frames that its index lists")
     return stream
+
+
+def is_listed(container: InputContainer, stream: VideoStream) -> bool:
+    """Whether an index lists every packet: in MP4 files that are not in fragments, in AVI files that have their end."""
+    listed, kinds = len(stream.index_entries), container.format.name.split(",")
+    return stream.frames > 0 and (("mp4" in kinds and listed > 0) or ("avi" in kinds and listed >= stream.frames))

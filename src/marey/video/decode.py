@@ -3,14 +3,17 @@
 import math
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Literal, NoReturn, Protocol, runtime_checkable
 
 import numpy as np
 
+from ..errors import VideoError
 from .clip import Clip
 from .container import Source
 from .decode_pyav import PyAVDecoder
+from .decode_torchcodec import TorchcodecDecoder, torchcodec_problem
 from .probe import VideoInfo
 from .transform import Resample, short_side
 
@@ -61,7 +64,9 @@ class Video:
             self._decoder.close()
         self._decoder = None
 
-    def frames_at(self, seconds: Sequence[float] | np.ndarray, *, short_px: int | None = None, resample: Resample = "area") -> Clip:
+    def frames_at(
+        self, seconds: Sequence[float] | np.ndarray, *, short_px: int | None = None, resample: Resample = "area"
+    ) -> Clip:
         """For each of the sorted times the frame on screen then; times may repeat.
 
         Before the first frame that is the first frame, after the end the last one. `short_px` resizes the short side
@@ -122,11 +127,16 @@ def open_video(path: Source, *, decoder: DecoderName = "pyav", threads: int = 1)
     """Open a video, or a member of an uncompressed tar as "shard.tar::member.mp4", to decode frames by time.
 
     decoder  "pyav" carries its own FFmpeg; "torchcodec" needs `pip install 'marey[torchcodec]'` and FFmpeg on the
-             system; "auto" takes torchcodec where it loads
+             system; "auto" is torchcodec where it loads and gets the file right, else PyAV
     threads  of the codec; 1 is best where several processes decode
 
     Raises VideoError for what is no readable video, MissingExtra where torchcodec is asked for and does not load.
     """
     if threads < 1:
         raise ValueError(f"threads is {threads}; it must be 1 or more")
+    if decoder == "torchcodec":
+        return Video(TorchcodecDecoder(path, threads=threads))
+    if decoder == "auto" and torchcodec_problem() is None:
+        with suppress(VideoError):
+            return Video(TorchcodecDecoder(path, threads=threads))
     return Video(PyAVDecoder(path, threads=threads))

@@ -18,9 +18,9 @@ from av.stream import Discard
 from av.video.reformatter import Colorspace, VideoReformatter
 
 from ..errors import VideoError
-from .container import Source, open_container, video_stream
+from .container import Source, is_listed, open_container, video_stream
 from .feed import Feed, Shown
-from .probe import clock_of, describe, is_listed, rotation_of, turn
+from .probe import clock_of, describe, rotation_of, turn
 from .transform import SWSCALE, Resample
 
 _FEW_FRAMES = 4  # decoding this many is cheaper than a seek
@@ -100,8 +100,14 @@ class PyAVDecoder:
         self._read_on(at_start=True)
 
     def _read_on(self, *, at_start: bool, wanted: int | None = None) -> None:
-        frame = self._clock.frame
-        self._feed = Feed(self._container, self._stream, frame_ticks=frame, at_start=at_start, wanted=wanted)
+        self._feed = Feed(
+            self._container,
+            self._stream,
+            frame_ticks=self._clock.frame,
+            at_start=at_start,
+            open_ended=not self._listed,
+            wanted=wanted,
+        )
         self._frames, self._key = iter(self._feed), None
         self._now = self._next = None
         self._step()

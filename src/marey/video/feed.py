@@ -11,6 +11,7 @@ from av.video.stream import VideoStream
 
 from .probe import packet_tick
 
+_CUT_OFF = 2  # frames that a missing end may spoil
 _DROPS_BROKEN = {"hevc"}  # decoders that leave out a broken frame without a word
 
 
@@ -28,6 +29,9 @@ class Feed:
     is predicted from it. Where the container was sought (not `at_start`), frames before the first keyframe are dropped:
     they may lack what they are predicted from.
 
+    A file that is `open_ended` (no index says how many frames there are) may stop in the middle of its last frame,
+    which is then left out.
+
     wanted  tick of the frame that is looked for: of the frames that a later one replaces by then, those that nothing
             is predicted from need not be decoded
     """
@@ -39,27 +43,40 @@ class Feed:
         *,
         frame_ticks: int,
         at_start: bool,
+        open_ended: bool,
         wanted: int | None = None,
     ) -> None:
         self.wanted = wanted
         self._container, self._stream, self._frame_ticks = container, stream, frame_ticks
         self._format, self._codec = container.format.name, stream.codec_context
-        self._at_start = at_start
+        self._at_start, self._open_ended = at_start, open_ended
         self._started = self._keyed = self._broken = False
         self._last: int | None = None  # tick of the last frame that was shown
+        self._timeless = stream.start_time is None  # frames can only be counted
+        self._sent = -frame_ticks  # decoding time of the last packet, or that of the last frame counted
         self._newest: int | None = None  # last tick up to `wanted` whose packet was sent
         self._coming: set[int] = set()  # ticks of the packets whose frames are still to come
         self._whole: set[int] = set()  # those of them that were sent before something broke
         self._lost: set[int] = set()  # ticks of the packets that failed
 
     def __iter__(self) -> Iterator[Shown]:
+        damaged: list[Shown] = []  # since the last whole frame
+        for shown in self._all():
+            if shown.frame is None:
+                damaged.append(shown)
+                continue
+            yield from damaged
+            damaged.clear()
+            yield shown
+        if not self._open_ended or len(damaged) > _CUT_OFF:
+            yield from damaged
+
+    def _all(self) -> Iterator[Shown]:
         try:
             for packet in self._container.demux(self._stream):
                 for frame in self._decode(packet):
                     yield from self._show(frame)
         except FFmpegError:  # the file breaks off: what would follow is missing
-            for frame in self._codec.decode(None):
-                yield from self._show(frame)
             self._lost.add((self._last or 0) + self._frame_ticks)
         for tick in sorted(self._lost):
             if self._last is None or tick > self._last:
@@ -75,15 +92,18 @@ class Feed:
             self._coming.add(tick)
         if tick is not None and self.wanted is not None and tick <= self.wanted:
             self._newest = tick if self._newest is None else max(tick, self._newest)
+        self._sent = self._sent if packet.dts is None else packet.dts
         self._keyed |= packet.is_keyframe
+        frames, failed = [], packet.is_corrupt
         try:
-            return packet.decode()  # pyright: ignore[reportReturnType] - the stream is a video stream
+            frames = packet.decode()
         except FFmpegError:
-            if tick is not None and self._keyed:
-                self._coming.discard(tick)
-                self._lost.add(tick)
-                self._broken, self._whole = True, set(self._coming)
-            return []
+            failed = True
+        if failed and self._keyed and tick is not None:
+            self._coming.discard(tick)
+            self._lost.add(tick)
+            self._broken, self._whole = True, set(self._coming)
+        return frames  # pyright: ignore[reportReturnType] - the stream is a video stream
 
     def _show(self, frame: VideoFrame) -> Iterator[Shown]:
         tick = self._tick(frame)
@@ -113,5 +133,6 @@ class Feed:
         if self._format != "avi" and frame.pts is not None:
             return frame.pts
         if frame.dts is not None:
-            return frame.dts - self._codec.has_b_frames * self._frame_ticks
-        return 0 if self._last is None else self._last + self._frame_ticks
+            return frame.dts - self._codec.reorder_depth * self._frame_ticks
+        self._sent += self._frame_ticks  # released by the end of the file, or of a stream without any times
+        return self._sent - (0 if self._timeless else self._codec.reorder_depth) * self._frame_ticks

@@ -16,7 +16,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from ..errors import VideoError
-from .container import INDEXED, Source, open_container, video_stream
+from .container import Source, is_listed, open_container, video_stream
 
 _WARM_UP_S = 0.25  # sound that starts no more than this before the pictures is the warm-up of its codec
 _TAIL_S = 2.0  # how far before the claimed end the last packets are looked for
@@ -71,23 +71,29 @@ class Clock(NamedTuple):
 def probe(path: Source, *, exact: bool = False) -> VideoInfo:
     """Facts about a video: what its header says, but with the end looked up where the last packets are.
 
-    With `exact`, all packets are read (none is decoded), and frame count, duration and variable rate are measured.
+    With `exact`, all packets are read (none is decoded): frame count and duration are measured, and so is whether the
+    rate varies; where it does, `fps` is frames by duration.
     Raises VideoError for what is no readable video or holds no frame.
     """
     if exact:
-        return _measured(path)[0]
+        return _measured(os.fspath(path))[1]
     with open_container(path) as container:
         stream, name = video_stream(container, path), os.fspath(path)
+        stream.codec_context.thread_count = 1
         return describe(container, stream, name, rotation_of(container, stream, name))
 
 
 def verify(path: Source) -> VideoInfo:
     """`probe(path, exact=True)`, and VideoError where the header claims a later end than the packets have."""
-    info, claimed_s, held_s = _measured(path)
-    if claimed_s > held_s + max(_LIE_S, 2 / float(info.fps)):
+    info, measured, claimed_s, held_s = _measured(os.fspath(path))
+    slack_s = max(_LIE_S, 2 / float(info.fps))
+    if claimed_s > held_s + slack_s:
         reason = f"its header claims {claimed_s:.2f} s, but its packets end at {held_s:.2f} s; copy or encode it again"
         raise VideoError(info.path, reason)
-    return info
+    claimed, held = info.frame_count or 0, measured.frame_count or 0
+    if claimed > held + slack_s * info.fps:
+        raise VideoError(info.path, f"its header claims {claimed} frames, but it holds {held}; copy or encode it again")
+    return measured
 
 
 def frame_rate(stream: VideoStream) -> Fraction:
@@ -105,11 +111,6 @@ def clock_of(container: InputContainer, stream: VideoStream) -> Clock:
     return Clock(base, zero, max(1, round(1 / frame_rate(stream) / base)))
 
 
-def is_listed(container: InputContainer, stream: VideoStream) -> bool:
-    """Whether the header lists every packet, as in MP4 and AVI files that are not in fragments."""
-    return container.format.name in INDEXED and stream.frames > 0 and len(stream.index_entries) > 0
-
-
 def describe(container: InputContainer, stream: VideoStream, path: str, rotation: int) -> VideoInfo:
     """The facts about an open file. Unless it `is_listed`, it is left at an unknown place."""
     clock, rate, entries = clock_of(container, stream), frame_rate(stream), stream.index_entries
@@ -118,8 +119,10 @@ def describe(container: InputContainer, stream: VideoStream, path: str, rotation
         listed = entries[-1].timestamp - entries[0].timestamp + clock.frame + (stream.start_time or 0)
         end_s = end_s if end_s and end_s <= clock.seconds(listed) + _LIE_S else clock.seconds(listed)
         count = len(entries) - _cut_off(stream)
+        variable = bool(stream.base_rate and abs(stream.base_rate / rate - 1) > Fraction(1, 100))
     else:
-        end_s = _tail_end(container, stream, clock, end_s) or _end_of_all(path)
+        packets = _tail_packets(container, stream, clock, end_s) or _all_packets(path)
+        end_s, variable = clock.seconds(packets.end), packets.uneven(clock)
     width, height = stream.codec_context.width, stream.codec_context.height
     sound = next((s.codec_context.sample_rate for s in container.streams.audio if s.codec_context), None)
     return VideoInfo(
@@ -132,7 +135,7 @@ def describe(container: InputContainer, stream: VideoStream, path: str, rotation
         codec=stream.codec_context.name,
         rotation=rotation,
         audio_rate=sound,
-        variable_rate=bool(stream.base_rate and abs(stream.base_rate / rate - 1) > Fraction(1, 100)),
+        variable_rate=variable,
         container=container.format.name,
     )
 
@@ -144,7 +147,6 @@ def turn(frame: VideoFrame) -> int:
 
 def rotation_of(container: InputContainer, stream: VideoStream, path: str) -> int:
     """The `turn` of the first frame that decodes; VideoError where there is none."""
-    stream.codec_context.thread_count = 1
     try:
         for packet in container.demux(stream):
             try:
@@ -185,6 +187,11 @@ class _Packets(NamedTuple):
     end: int  # tick at which the last one ends
     all_end_s: float  # where the last packet of any stream ends
 
+    def uneven(self, clock: Clock) -> bool:
+        """Whether the time between frames changes, beyond rounding."""
+        gaps = np.diff(self.starts)
+        return len(gaps) > 0 and int(gaps.max() - gaps.min()) > max(2, clock.frame // 10)
+
 
 def _read_packets(container: InputContainer, stream: VideoStream, clock: Clock) -> _Packets:
     """The times of all packets from here on; where the bytes run out, those before."""
@@ -212,36 +219,34 @@ def packet_tick(packet: Packet, container_name: str) -> int | None:
     return packet.pts
 
 
-def _tail_end(container: InputContainer, stream: VideoStream, clock: Clock, claimed_s: float) -> float | None:
-    """The end in seconds by the last packets; None where they cannot be reached by seeking."""
+def _tail_packets(container: InputContainer, stream: VideoStream, clock: Clock, claimed_s: float) -> _Packets | None:
+    """The last packets; None where they cannot be reached by seeking."""
     if not claimed_s or stream.start_time is None:
         return None
     try:
         container.seek(max(clock.zero, clock.ticks(claimed_s - _TAIL_S)), stream=stream)
     except FFmpegError:
         return None
-    tail = _read_packets(container, stream, clock)
-    return clock.seconds(tail.end) if len(tail.starts) else None
+    packets = _read_packets(container, stream, clock)
+    complete = packets.starts[len(packets.starts) // 2 :]  # the first ones may lack neighbours that are stored before
+    return packets._replace(starts=complete) if len(complete) else None
 
 
-def _end_of_all(path: str) -> float:
+def _all_packets(path: str) -> _Packets:
     with open_container(path) as container:
         stream = video_stream(container, path)
-        clock = clock_of(container, stream)
-        return clock.seconds(_read_packets(container, stream, clock).end)
+        return _read_packets(container, stream, clock_of(container, stream))
 
 
-def _measured(path: Source) -> tuple[VideoInfo, float, float]:
-    """Measured facts, the end that the header claims and the end that the packets have, in seconds."""
+def _measured(path: str) -> tuple[VideoInfo, VideoInfo, float, float]:
+    """Facts by the header and as measured; the end that the header claims and the end of the packets, in seconds."""
     info = probe(path)
     with open_container(path) as container:
         stream = video_stream(container, path)
-        clock, claimed_s = clock_of(container, stream), _claimed_end(container, stream, clock_of(container, stream))
-        packets = _read_packets(container, stream, clock)
-        held_s = clock.seconds(packets.end) if stream.duration else packets.all_end_s
-    gaps = np.diff(packets.starts)
-    uneven = len(gaps) > 0 and int(gaps.max() - gaps.min()) > max(2, clock.frame // 10)
-    measured = replace(
-        info, frame_count=len(packets.starts), duration_s=clock.seconds(packets.end), variable_rate=uneven
-    )
-    return measured, claimed_s, held_s
+        clock = clock_of(container, stream)
+        claimed_s, own = _claimed_end(container, stream, clock), bool(stream.duration)
+    packets = _all_packets(path)
+    count, duration_s, uneven = len(packets.starts), clock.seconds(packets.end), packets.uneven(clock)
+    fps = Fraction(count / duration_s).limit_denominator(1001) if uneven and duration_s > 0 else info.fps
+    measured = replace(info, frame_count=count, duration_s=duration_s, variable_rate=uneven, fps=fps)
+    return info, measured, claimed_s, duration_s if own else packets.all_end_s

@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 import torch
 from av import VideoFrame
-from av.video.reformatter import Interpolation
+from av.video.reformatter import Interpolation, VideoReformatter
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
@@ -30,18 +30,27 @@ def short_side(width: int, height: int, short_px: int) -> tuple[int, int]:
     return max(1, round(width * short_px / short)), max(1, round(height * short_px / short))
 
 
+def resize(
+    frames: UInt8[np.ndarray, "t h w 3"], size: tuple[int, int], resample: Resample
+) -> UInt8[np.ndarray, "t h2 w2 3"]:
+    """Frames of `size` (width, height), by the filters that resize decoded frames."""
+    width, height = size
+    if (height, width) == frames.shape[1:3]:
+        return frames
+    out, reformatter = np.empty((len(frames), height, width, 3), np.uint8), VideoReformatter()
+    for resized, frame in zip(out, frames, strict=True):
+        picture = VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+        resized[:] = reformatter.reformat(
+            picture, width, height, interpolation=SWSCALE[resample], threads=1
+        ).to_ndarray()
+    return out
+
+
 def resize_short(
     frames: UInt8[np.ndarray, "t h w 3"], short_px: int, resample: Resample
 ) -> UInt8[np.ndarray, "t h2 w2 3"]:
-    """Frames with the short side at `short_px`, by the filters of the decoder ("area", "bilinear", "bicubic")."""
-    width, height = short_side(frames.shape[2], frames.shape[1], short_px)
-    if (height, width) == frames.shape[1:3]:
-        return frames
-    out = np.empty((len(frames), height, width, 3), np.uint8)
-    for k, frame in enumerate(frames):
-        picture = VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-        out[k] = picture.reformat(width, height, interpolation=SWSCALE[resample], threads=1).to_ndarray()
-    return out
+    """Frames with the short side at `short_px` and the shape kept."""
+    return resize(frames, short_side(frames.shape[2], frames.shape[1], short_px), resample)
 
 
 def crops(frames: UInt8[np.ndarray, "t h w 3"], side_px: int, count: int) -> list[UInt8[np.ndarray, "t s s 3"]]:

@@ -9,11 +9,29 @@ import av
 import numpy as np
 from av import AudioFrame, VideoFrame
 from av.audio.stream import AudioStream
+from av.error import FFmpegError
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
 from av.video.stream import VideoStream
+
+from ..errors import VideoError
+from .transform import SWSCALE
+
+AUDIO_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
 
 class VideoWriter:
-    """Writes an MP4 file; nothing is left behind when the block that uses it fails."""
+    """Writes an MP4 file of H.264 (4:2:0, BT.709) and, with `audio_rate`, AAC mono; to be used in a `with` block.
+
+    The file takes its name when it is complete, and nothing is left behind if the block fails. The same frames give the
+    same bytes.
+
+    size    (width, height) of the frames; the last row or column is repeated where one is odd, as 4:2:0 needs even ones
+    crf     x264's quality: 18 looks lossless, 23 is its default, 51 is the worst
+    gop_s   longest time between keyframes: short ones are found faster, long ones take less space
+    preset  x264's: how much time it may take to find what is similar
+
+    VideoError where the file cannot be written; ValueError for arguments and frames that do not fit.
+    """
 
     def __init__(
         self,
@@ -26,55 +44,100 @@ class VideoWriter:
         audio_rate: int | None = None,
         preset: str = "veryfast",
     ) -> None:
-        self.path, self.size = Path(path), size
-        self._temporary = self.path.with_name(f".{self.path.name}.part")
-        rate = Fraction(fps).limit_denominator(100_000)
-        width, height = size
-        self._padding = ((0, height % 2), (0, width % 2), (0, 0))
-        self._container = av.open(str(self._temporary), "w", format="mp4")
-        options = {"crf": str(crf), "preset": preset, "threads": "1"}
-        stream = self._container.add_stream("libx264", rate=rate, options=options)
-        assert isinstance(stream, VideoStream)
-        self._video = stream
-        self._video.width, self._video.height, self._video.pix_fmt = width + width % 2, height + height % 2, "yuv420p"
-        self._video.codec_context.gop_size = max(1, round(gop_s * rate))
-        self._video.codec_context.time_base = 1 / rate
+        if not fps > 0 or not gop_s > 0 or min(size) < 1 or not 0 <= crf <= 51:
+            raise ValueError(f"fps {fps}, gop_s {gop_s} and size {size} must be positive and crf {crf} lie in 0..51")
+        if audio_rate is not None and audio_rate not in AUDIO_RATES:
+            raise ValueError(f"audio_rate is {audio_rate}; AAC has {', '.join(map(str, AUDIO_RATES))}")
+        self.path, self.size = Path(path), (int(size[0]), int(size[1]))
+        if not self.path.parent.is_dir():
+            raise VideoError(self.path, f"cannot be written, for there is no folder {self.path.parent}; make it first")
+        self._part = self.path.with_name(f".{self.path.name}.part")
+        self._frames = self._samples = 0
+        self._reformatter = VideoReformatter()
+        self._container = av.open(f"file:{self._part}", "w", format="mp4", options={"fflags": "+bitexact"})
+        rate = Fraction(fps).limit_denominator(1001)
+        self._video = self._video_stream(rate, {"crf": str(crf), "preset": preset, "threads": "1"}, round(gop_s * rate))
         self._audio: AudioStream | None = None
-        self._samples = 0
         if audio_rate is not None:
-            audio = self._container.add_stream("aac", rate=audio_rate, layout="mono")
-            assert isinstance(audio, AudioStream)
-            self._audio = audio
-        self._count = 0
+            self._audio = self._container.add_stream("aac", rate=audio_rate, layout="mono")
+
+    def _video_stream(self, rate: Fraction, options: dict[str, str], gop: int) -> VideoStream:
+        stream = self._container.add_stream("libx264", rate=rate, options=options)
+        codec = stream.codec_context
+        codec.width, codec.height = (side + side % 2 for side in self.size)
+        codec.pix_fmt, codec.gop_size, codec.time_base = "yuv420p", max(1, gop), 1 / rate
+        codec.colorspace, codec.color_range = Colorspace.ITU709, ColorRange.MPEG
+        codec.color_primaries, codec.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
+        return stream
 
     def __enter__(self) -> "VideoWriter":
         return self
-
-    def write(self, frame: np.ndarray) -> None:
-        """Append a frame, uint8 (h, w, 3) RGB."""
-        padded = np.pad(frame, self._padding, mode="edge") if any(p[1] for p in self._padding) else frame
-        picture = VideoFrame.from_ndarray(np.ascontiguousarray(padded), format="rgb24")
-        picture.pts, self._count = self._count, self._count + 1
-        self._container.mux(self._video.encode(picture.reformat(format="yuv420p", threads=1)))
-
-    def write_audio(self, samples: np.ndarray) -> None:
-        """Append mono samples, float32 (n,) in -1..1."""
-        if self._audio is None:
-            raise ValueError("this writer has no audio; give it audio_rate")
-        block = AudioFrame.from_ndarray(np.ascontiguousarray(samples, np.float32)[None], format="fltp", layout="mono")
-        block.sample_rate, block.pts = self._audio.codec_context.sample_rate, self._samples
-        self._samples += len(samples)
-        self._container.mux(self._audio.encode(block))
-
-    def close(self) -> None:
-        for stream in filter(None, (self._video, self._audio)):
-            self._container.mux(stream.encode(None))
-        self._container.close()
-        self._temporary.replace(self.path)
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
         if kind is None:
             self.close()
         else:
+            self._discard()
+
+    def write(self, frame: np.ndarray) -> None:
+        """Append a frame, uint8 (h, w, 3) RGB."""
+        width, height = self.size
+        if frame.shape != (height, width, 3) or frame.dtype != np.uint8:
+            raise ValueError(f"frame is {frame.dtype} {frame.shape}; this writer takes uint8 {(height, width, 3)}")
+        if width % 2 or height % 2:
+            frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        rgb = VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+        picture = self._reformatter.reformat(
+            rgb,
+            format="yuv420p",
+            dst_colorspace=Colorspace.ITU709,
+            dst_color_range=ColorRange.MPEG,
+            interpolation=SWSCALE["bicubic"],
+            threads=1,
+        )
+        picture.pts, picture.time_base = self._frames, self._video.codec_context.time_base
+        self._frames += 1
+        self._encode(self._video, picture)
+
+    def write_audio(self, samples: np.ndarray) -> None:
+        """Append mono samples, float32 (n,) in -1..1, at `audio_rate`; the first one sounds with the first frame."""
+        if self._audio is None:
+            raise ValueError("this writer has no sound; give it an audio_rate")
+        if samples.ndim != 1 or samples.dtype != np.float32:
+            raise ValueError(f"samples are {samples.dtype} {samples.shape}; they must be float32 (n,)")
+        if not len(samples):
+            return
+        block = AudioFrame.from_ndarray(np.ascontiguousarray(samples)[None], format="fltp", layout="mono")
+        block.sample_rate, block.pts = self._audio.codec_context.sample_rate, self._samples
+        block.time_base = Fraction(1, block.sample_rate)
+        self._samples += len(samples)
+        self._encode(self._audio, block)
+
+    def close(self) -> None:
+        """Complete the file and give it its name; ValueError if no frame was written."""
+        if not self._frames:
+            self._discard()
+            raise ValueError(f"no frame was written to {self.path}; a video has at least one")
+        try:
+            for stream in (self._video, self._audio):
+                if stream is not None:
+                    self._encode(stream, None)
             self._container.close()
-            self._temporary.unlink(missing_ok=True)
+        except BaseException:
+            self._discard()
+            raise
+        self._part.replace(self.path)
+
+    def _encode(self, stream: VideoStream | AudioStream, frame: VideoFrame | AudioFrame | None) -> None:
+        try:
+            self._container.mux(stream.encode(frame))  # pyright: ignore[reportArgumentType] - each gets its own kind
+        except FFmpegError as error:
+            raise VideoError(self.path, f"cannot be written ({error.strerror})") from None
+
+    def _discard(self) -> None:
+        try:
+            self._container.close()
+        except FFmpegError:
+            pass  # it is thrown away
+        finally:
+            self._part.unlink(missing_ok=True)
