@@ -1,12 +1,21 @@
 import pytest
 import torch
 
-from marey.nn import AttentionHead, DifferenceHead, LstmHead, MeanHead, TcnHead, TemporalHead
+from marey.nn import (
+    AttentionHead,
+    DifferenceHead,
+    LinearHead,
+    LstmHead,
+    MeanHead,
+    StandardLinear,
+    TcnHead,
+    TemporalHead,
+)
 
 TOKENS = torch.randn(2, 6, 8)
 
 
-@pytest.mark.parametrize("head", [MeanHead, AttentionHead, DifferenceHead, LstmHead, TcnHead])
+@pytest.mark.parametrize("head", [MeanHead, LinearHead, AttentionHead, DifferenceHead, LstmHead, TcnHead])
 def test_heads_take_any_number_of_frames_from_their_least(head: type[TemporalHead]) -> None:
     built = head(dim=8, num_classes=3).eval()
     for frames in (built.min_frames, 6, 11):
@@ -57,3 +66,25 @@ def test_three_dilated_layers_see_fifteen_frames() -> None:
     assert x.grad is not None
     (seen,) = x.grad.abs().sum((0, 1)).nonzero(as_tuple=True)
     assert (seen.min().item(), seen.max().item()) == (8, 22)
+
+
+def test_a_standard_linear_layer_sees_numbers_of_any_scale_alike() -> None:
+    small, numbers = StandardLinear(4, 3), torch.randn(50, 4)
+    large = StandardLinear(4, 3)
+    torch.nn.init.normal_(small.fc.weight)
+    large.fc.load_state_dict(small.fc.state_dict())
+    small.measure(numbers)
+    large.measure(1000 * numbers + 7)
+    torch.testing.assert_close(small(numbers), large(1000 * numbers + 7), atol=1e-4, rtol=1e-4)
+
+
+def test_a_number_that_never_varies_is_only_centred() -> None:
+    layer, numbers = StandardLinear(2, 3), torch.tensor([[5.0, 1.0], [5.0, 3.0]])
+    layer.measure(numbers)
+    assert layer.std.tolist() == [1.0, 1.0] and layer.mean.tolist() == [5.0, 2.0]
+
+
+def test_the_linear_head_measures_the_mean_of_the_tokens() -> None:
+    head = LinearHead(dim=8, num_classes=3)
+    head.measure(TOKENS)
+    torch.testing.assert_close(head.fc.mean, TOKENS.mean((0, 1)))

@@ -6,7 +6,7 @@ from safetensors.torch import load_file
 from sklearn.datasets import load_sample_image
 
 from marey.errors import CheckpointError, MissingExtra, UsageError
-from marey.presets import PRESETS, create_model, find_preset, lite0_tensors
+from marey.presets import PRESETS, create_model, find_preset, lite0_tensors, start_from_checkpoint
 from marey.train.checkpoint import save_checkpoint
 
 NAME = "single_frame_stage"
@@ -79,6 +79,25 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(CheckpointError, match=r"model\.safetensors"):
         create_model(NAME, weights=file)
+
+
+def test_another_task_starts_from_all_but_the_classifier(tmp_path: Path) -> None:
+    file, model = saved(tmp_path / "model.safetensors"), create_model(NAME, num_classes=5)
+    assert start_from_checkpoint(model, file) == ["net.fc.bias", "net.fc.weight"]
+    held = load_file(file)
+    assert torch.equal(model.state_dict()["net.layers.layer1.conv.weight"], held["net.layers.layer1.conv.weight"])
+    assert model.net.fc.out_features == 5
+
+
+def test_the_same_classes_start_from_everything(tmp_path: Path) -> None:
+    file, model = saved(tmp_path / "model.safetensors"), create_model(NAME, num_classes=3)
+    assert start_from_checkpoint(model, file) == []
+    assert all(torch.equal(tensor, model.state_dict()[name]) for name, tensor in load_file(file).items())
+
+
+def test_a_start_from_another_network_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="does not fit FusionNet"):
+        start_from_checkpoint(create_model("slow_fusion_stage"), saved(tmp_path / "model.safetensors"))
 
 
 def test_imagenet_weights_are_247_tensors_besides_counters() -> None:

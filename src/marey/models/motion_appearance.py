@@ -142,6 +142,7 @@ class MotionAppearance(VideoModel):
     def measure(self, encoded: Tensor) -> None:
         """Take mean and spread of every number from the encoded training clips."""
         for head, block in zip(self.heads, encoded.split(self.encoder.dims, dim=1), strict=True):
+            assert isinstance(head, StandardLinear)
             head.measure(block)
 
     def branches(self, encoded: Tensor) -> list[Tensor]:

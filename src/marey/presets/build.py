@@ -65,7 +65,10 @@ def start_from_checkpoint(model: VideoModel, weights: str | os.PathLike[str]) ->
     fresh = [
         name
         for name, tensor in tensors.items()
-        if name in own and own[name].shape != tensor.shape and own[name].shape[1:] == tensor.shape[1:] and len(tensor) == before
+        if name in own
+        and own[name].shape != tensor.shape
+        and own[name].shape[1:] == tensor.shape[1:]
+        and len(tensor) == before
     ]
     load_into(model, tensors | {name: own[name] for name in fresh}, path=weights)
     return fresh
@@ -75,4 +78,3 @@ def classes_in(header: dict) -> int:
     """How many classes the model of a checkpoint tells apart, over all of its heads."""
     labels = header["labels"]
     return sum(map(len, labels.values())) if isinstance(labels, dict) else len(labels)
-
