@@ -4,10 +4,9 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
-from itertools import chain
 
 import numpy as np
-from av import AudioResampler
+from av import AudioFrame, AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
@@ -80,16 +79,41 @@ def _blocks(
     if from_s > _LEAD_IN_S:
         with suppress(FFmpegError):  # where the file cannot be sought it is read from the start
             container.seek(round((from_s - _LEAD_IN_S) / base), stream=stream)
-    resampler, begun_s, made, heard_s = AudioResampler("flt", "mono", rate), 0.0, 0, None
-    for frame in chain(container.decode(stream), [None]):
-        now_s = None if frame is None or frame.pts is None else float(frame.pts * (frame.time_base or base))
-        if heard_s is None or (now_s is not None and abs(now_s - heard_s) > _GAP_S):  # the first one, or after a gap
-            for block in resampler.resample(None) if made else []:
-                yield begun_s + made / rate, block.to_ndarray()[0]
-            resampler, begun_s, made, heard_s = AudioResampler("flt", "mono", rate), now_s or 0.0, 0, now_s or 0.0
-        for block in resampler.resample(frame):
+    run: _Run | None = None
+    for frame in _frames(container, stream):
+        now_s = None if frame.pts is None else float(frame.pts * (frame.time_base or base))
+        if run is None or (now_s is not None and abs(now_s - run.heard_s) > _GAP_S):
+            yield from run.resample(None) if run else []
+            run = _Run(now_s or 0.0, rate)
+        yield from run.resample(frame)
+    yield from run.resample(None) if run else []
+
+
+class _Run:
+    """A stretch of sound without a gap."""
+
+    def __init__(self, start_s: float, rate: int) -> None:
+        self.heard_s, self._start_s, self._made, self._rate = start_s, start_s, 0, rate
+        self._resampler = AudioResampler("flt", "mono", rate)
+
+    def resample(self, frame: AudioFrame | None) -> Iterator[tuple[float, np.ndarray]]:
+        for block in self._resampler.resample(frame):
             samples = block.to_ndarray()[0]
-            yield begun_s + made / rate, samples
-            made += len(samples)
+            yield self._start_s + self._made / self._rate, samples
+            self._made += len(samples)
         if frame is not None:
-            heard_s += frame.samples / frame.sample_rate
+            self.heard_s += frame.samples / frame.sample_rate
+
+
+def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
+    """Decoded blocks; what cannot be decoded before the first one is what a seek has cut through."""
+    begun = False
+    for packet in container.demux(stream):
+        try:
+            frames = packet.decode()
+        except FFmpegError:
+            if begun:
+                raise
+            continue
+        begun = begun or bool(frames)
+        yield from frames  # pyright: ignore[reportReturnType] - the stream is an audio stream
