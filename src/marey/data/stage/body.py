@@ -45,7 +45,7 @@ def rotation(axis: int, angle: np.ndarray) -> np.ndarray:
     return m
 
 
-def _apply(m: np.ndarray, v: Sequence[float]) -> np.ndarray:
+def _apply(m: np.ndarray, v: Sequence[float | int]) -> np.ndarray:
     return m @ np.asarray(v, float)
 
 
@@ -111,7 +111,7 @@ def shoulders(controls: np.ndarray) -> np.ndarray:
     return np.stack([at["shoulder_l"], at["shoulder_r"]], 1)
 
 
-Point = tuple[float, float, float]
+Point = tuple[float | int, float | int, float | int]
 
 
 def pose(

@@ -31,7 +31,7 @@ class StageClass:
     travel: float = 0.0
 
 
-FAST = 2.4  # how much faster the fast class of a tempo pair is
+FAST = 3.0  # how much faster the fast class of a tempo pair is
 
 
 def _reversed_pair(first: str, second: str, move: str, facing: Facing, prop: str | None) -> list[StageClass]:
@@ -66,10 +66,10 @@ CLASSES: dict[str, StageClass] = {
         *_reversed_pair("climb on box", "climb off box", "climb", "side", "box"),
         *_reversed_pair("put on hat", "take off hat", "hat", "front", "hat"),
         *_reversed_pair("step right", "step left", "sidestep", "front", None),
-        *_tempo_pair("stroll", "hurry", "loop", "any", 0.18),
-        *_tempo_pair("wave slowly", "wave fast", "wave", "front", 0.9),
-        *_tempo_pair("squat slowly", "squat fast", "squat", "side", 0.42),
-        *_tempo_pair("clap slowly", "clap fast", "clap", "any", 0.9),
+        *_tempo_pair("stroll", "hurry", "loop", "any", 0.15),
+        *_tempo_pair("wave slowly", "wave fast", "wave", "front", 0.75),
+        *_tempo_pair("squat slowly", "squat fast", "squat", "side", 0.36),
+        *_tempo_pair("clap slowly", "clap fast", "clap", "any", 0.8),
         *_order_pair(("jump", "wave"), ("jump", "greet"), "front"),
         *_order_pair(("bow", "kick"), ("bow", "kick"), "side"),
         *_order_pair(("crouch", "reach up"), ("crouch", "reach"), "any"),

@@ -104,7 +104,7 @@ def see(solids: Iterable[Solid], view: View, camera: np.ndarray, light: tuple[fl
     return shapes
 
 
-def paint(image: np.ndarray, shapes: Sequence[Shape], order: Sequence[int], frame_index: int) -> None:
+def paint(image: np.ndarray, shapes: Sequence[Shape], order: Sequence[int] | np.ndarray, frame_index: int) -> None:
     """Draw the shapes of one frame into `image` (h, w, 3), anti-aliased, in `order`."""
     t = frame_index
     for index in order:
@@ -119,7 +119,9 @@ def paint(image: np.ndarray, shapes: Sequence[Shape], order: Sequence[int], fram
             cv2.fillConvexPoly(image, cv2.convexHull(shape.gleam[t]), shape.light, cv2.LINE_AA, _SHIFT)
 
 
-def identify(size: tuple[int, int], shapes: Sequence[Shape], order: Sequence[int], frame_index: int) -> np.ndarray:
+def identify(
+    size: tuple[int, int], shapes: Sequence[Shape], order: Sequence[int] | np.ndarray, frame_index: int
+) -> np.ndarray:
     """Which shape is seen at each pixel: uint16 (h, w), 0 for the scenery, 1 + index of the shape elsewhere."""
     ids = np.zeros((size[1], size[0]), np.uint16)
     for index in order:

@@ -49,7 +49,7 @@ def _smooth(u: np.ndarray) -> np.ndarray:
     return u * u * (3 - 2 * u)
 
 
-def _foot(path: Path, s: np.ndarray, cycles: float, offset: float, side: int) -> tuple[np.ndarray, np.ndarray]:
+def _foot(path: Path, s: np.ndarray, cycles: int, offset: float, side: int) -> tuple[np.ndarray, np.ndarray]:
     """Ankle (t, 3) and pitch (t,) of one foot: still while it stands, an eased arc while it swings."""
     cycle = s * cycles + offset
     step = np.floor(cycle)
@@ -102,6 +102,6 @@ def walk(path: Path, length: float, *, lean: float = 0.03, swing: float = 0.16) 
     return controls
 
 
-def contacts(cycles: float) -> tuple[float, ...]:
+def contacts(cycles: int) -> tuple[float, ...]:
     """Phases in 0..1 at which a heel comes down."""
-    return tuple(k / (2 * cycles) for k in range(round(2 * cycles)))
+    return tuple(k / (2 * cycles) for k in range(2 * cycles))

@@ -153,4 +153,4 @@ def _relations(take: Take, t: int, present: set[str]) -> tuple[tuple[str, str, s
         if beat.move == "push" and prop in present:
             found.append((MAIN, "pushes" if beat.last > beat.first else "pulls", "crate"))
     found += [(owner, "walks behind", MAIN) for owner in sorted(present) if owner.startswith("passer-by")]
-    return tuple(f for f in found if f[0] in present)
+    return tuple(f for f in found if f[0] in present and f[2] in present)

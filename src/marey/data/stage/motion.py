@@ -1,8 +1,8 @@
 """Exact optical flow: every surface moves by the affine map that carries its anchor points along.
 
 Files in the layout of MPI Sintel: `flow/CLIP/frame_0001.flo` (Middlebury format) leads from the first frame to the
-second, `occlusions/CLIP/frame_0001.png` is 255 where a point of the first is not seen in the second. Shadows, light and
-noise change brightness and move nothing.
+second, `occlusions/CLIP/frame_0001.png` is 255 where a point of the first is not seen in the second, both in `labels`.
+Shadows, light and noise change brightness and move nothing.
 """
 
 from pathlib import Path
@@ -70,8 +70,8 @@ def read_flo(path: Path) -> np.ndarray:
 
 
 def write_flow(take: Take, out: Path) -> None:
-    """Flow and occlusions of every pair of frames of a take, below `out`."""
-    folders = [out / kind / take.shot.name for kind in ("flow", "occlusions")]
+    """Flow and occlusions of every pair of frames of a take, below `out / "labels"`."""
+    folders = [out / "labels" / kind / take.shot.name for kind in ("flow", "occlusions")]
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
     for t in range(len(take.seconds) - 1):

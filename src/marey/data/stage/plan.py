@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Literal, get_args
 
 import numpy as np
 
 from ...errors import UsageError
 from .classes import CLASSES
-from .scenery import Level
+from .scenery import LEVELS
 
-Style = Literal["figure", "point-light"]
+STYLES = ("figure", "point-light")
 _SHARES = {"test": 0.25, "val": 0.15}  # of clips, actors and scenes; training has the rest
 _CAST = {  # condition -> the split, and whose actors and scenes are seen
     "train": ("train", "train", "train"),
@@ -40,8 +39,8 @@ class Shot:
     duration_s: float
     fps: int
     size: tuple[int, int]
-    level: Level
-    style: Style
+    level: str
+    style: str
     seed: int
     key: int
 
@@ -60,8 +59,8 @@ class Plan:
     flow             whether the exact optical flow is written too, 8 bytes a pixel and frame
     """
 
-    level: Level
-    style: Style
+    level: str
+    style: str
     classes: tuple[str, ...]
     clips_per_class: int
     cross_per_class: int
@@ -76,7 +75,7 @@ class Plan:
     flow: bool
 
     def __post_init__(self) -> None:
-        for name, value, known in (("level", self.level, get_args(Level)), ("style", self.style, get_args(Style))):
+        for name, value, known in (("level", self.level, LEVELS), ("style", self.style, STYLES)):
             if value not in known:
                 raise UsageError(f"stage {name} {value!r} is unknown; take one of {', '.join(known)}")
         for name in self.classes:
@@ -97,6 +96,8 @@ class Plan:
             "fps": (5, 120, "frames per second"),
             "seed": (0, 2**32 - 1, "any number in between"),
         }
+        if 0 < self.untrimmed < 3:
+            raise UsageError(f"stage untrimmed is {self.untrimmed}; it must be 0, or 3 or more, one for every split")
         if self.untrimmed and not any(CLASSES[name].group in ("tempo", "order") for name in self.classes):
             raise UsageError(
                 "stage untrimmed recordings need a class of the tempo or the order group; add one or leave them out"
@@ -123,36 +124,42 @@ def partition(count: int, seed: int, stream: int) -> dict[str, list[int]]:
 def shots(plan: Plan) -> list[Shot]:
     """Every clip of the plan. Twins are played by the same actors in the same scenes, equally often."""
     actors, scenes = partition(plan.actors, plan.seed, 10), partition(plan.scenes, plan.seed, 11)
-    count = plan.clips_per_class
-    test, val = (max(1, round(_SHARES[split] * count)) for split in ("test", "val"))
-    parts = ["train"] * (count - test - val) + ["val"] * val + ["both-unseen"] * test
-    parts += [name for name in ("seen", "actor-unseen", "scene-unseen") for _ in range(plan.cross_per_class)]
     numbers = {name: index for index, name in enumerate(CLASSES)}
     planned = []
-    for label in plan.classes:
-        pair = min(numbers[label], numbers[CLASSES[label].twin or label])
-        for index, condition in enumerate(parts):
-            _, who, where = _CAST[condition]
-            chance = np.random.default_rng([plan.seed, 6, pair, index])
-            played = (_pick(actors[who], index, chance), _pick(scenes[where], index, chance))
-            key = 100_000 * numbers[label] + index
-            length = np.random.default_rng([plan.seed, 7, key]).uniform(0.92, 1.08) * plan.seconds
-            planned.append(_shot(plan, f"{slug(label)}_{index:04d}", label, condition, played, length, key))
-    for index in range(plan.untrimmed):
-        condition = ("train", "val", "both-unseen")[int(np.searchsorted((0.6, 0.75), (index + 0.5) / plan.untrimmed))]
-        chance = np.random.default_rng([plan.seed, 8, index])
-        _, who, where = _CAST[condition]
-        played = (_pick(actors[who], index, chance), _pick(scenes[where], index, chance))
-        key = 100_000 * len(CLASSES) + index
-        planned.append(_shot(plan, f"untrimmed_{index:04d}", None, condition, played, plan.untrimmed_s, key))
+
+    def add(labels: Sequence[str | None], conditions: Sequence[str], first: int) -> None:
+        for label in labels:
+            number = numbers[label] if label else len(CLASSES)
+            pair = min(number, numbers[CLASSES[label].twin or label]) if label else number
+            for index, condition in enumerate(conditions, first):
+                _, who, where = _CAST[condition]
+                chance = np.random.default_rng([plan.seed, 6, pair, index])
+                played = (_pick(actors[who], chance), _pick(scenes[where], chance))
+                planned.append(_shot(plan, label, index, condition, played, 100_000 * number + index))
+
+    trimmed = _conditions(plan.clips_per_class)
+    add(plan.classes, trimmed, 0)
+    if plan.untrimmed:
+        add([None], _conditions(plan.untrimmed), 0)
+    training = [shot for shot in planned if shot.condition == "train" and shot.label]
+    actors["train"], scenes["train"] = sorted({s.actor for s in training}), sorted({s.scene for s in training})
+    across = [name for name in ("seen", "actor-unseen", "scene-unseen") for _ in range(plan.cross_per_class)]
+    add(plan.classes, across, len(trimmed))
     return planned
 
 
-def _shot(
-    plan: Plan, name: str, label: str | None, condition: str, played: tuple[int, int], length: float, key: int
-) -> Shot:
+def _conditions(count: int) -> list[str]:
+    """The conditions of `count` clips of one kind: training first, then validation, then test."""
+    test, val = (max(1, round(_SHARES[split] * count)) for split in ("test", "val"))
+    return ["train"] * (count - test - val) + ["val"] * val + ["both-unseen"] * test
+
+
+def _shot(plan: Plan, label: str | None, index: int, condition: str, played: tuple[int, int], key: int) -> Shot:
+    length = plan.untrimmed_s
+    if label:
+        length = plan.seconds * np.random.default_rng([plan.seed, 7, key]).uniform(0.92, 1.08)
     return Shot(
-        name=name,
+        name=f"{slug(label or 'untrimmed')}_{index:04d}",
         label=label,
         repertoire=() if label else plan.classes,
         actor=played[0],
@@ -169,5 +176,5 @@ def _shot(
     )
 
 
-def _pick(numbers: Sequence[int], index: int, rng: np.random.Generator) -> int:
-    return numbers[(index + int(rng.integers(len(numbers)))) % len(numbers)]
+def _pick(numbers: Sequence[int], chance: np.random.Generator) -> int:
+    return numbers[int(chance.integers(len(numbers)))]

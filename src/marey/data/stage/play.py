@@ -12,7 +12,7 @@ import numpy as np
 
 from .body import FOOT_L, FOOT_R, HAND_L, HAND_R, LEAN, NOD, PELVIS, SIDE, STAND, TURN
 from .classes import CLASSES, StageClass
-from .moves import CYCLES, PHRASES, TRANSITIONS
+from .moves import CYCLES, PHRASES, RING_RADIUS, TRANSITIONS
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,14 @@ class Beat:
     last: float
 
     def phase(self, seconds: np.ndarray) -> np.ndarray:
+        """Phase (t,) of the move; before and after it stays at `first` and `last` if the move is a transition."""
         u = (seconds - self.start_s) / (self.end_s - self.start_s)
         if self.move in TRANSITIONS:
             u = _eased(u)
         return self.first + (self.last - self.first) * u
 
     def controls(self, seconds: np.ndarray) -> np.ndarray:
+        """Controls (t, CONTROLS) at the instants `seconds` (t,)."""
         s = self.phase(seconds)
         if self.move in PHRASES:
             return PHRASES[self.move](np.clip(s, 0, 1))
@@ -107,13 +109,13 @@ def perform(
     return Performance(rows, beat.phase(seconds), (beat,), entry.prop)
 
 
-def _carry(rows: np.ndarray, distance: np.ndarray) -> None:
-    """Move pelvis, hands and feet along x."""
+def _carry(rows: np.ndarray, distance: np.ndarray, *, axis: int = 0) -> None:
+    """Move pelvis, hands and feet along x or y."""
     for part in (PELVIS, HAND_L, HAND_R, FOOT_L, FOOT_R):
-        rows[:, part.start] += distance
+        rows[:, part.start + axis] += distance
 
 
-_AT_HOME = ("chair", "parcel", "door", "box", "hat")  # props whose moves begin and end where the figure stands
+_THERE_AND_BACK = ("chair", "parcel", "door", "box", "hat")  # props whose moves begin and end where the figure stands
 
 
 def perform_many(
@@ -121,12 +123,14 @@ def perform_many(
 ) -> Performance:
     """A long recording: actions of `labels`, with pauses, one kind of prop, each back in a stand before the next.
 
-    Transitions come as a pair, there and back. Left out are classes that end elsewhere than they began.
+    Transitions come as a pair, there and back. Left out are classes that end elsewhere than they began, and walks where
+    something stands in the way.
     """
     known = [CLASSES[label] for label in labels]
-    there = [e for e in known if e.play == "forward" and e.prop in _AT_HOME and e.twin in labels]
-    free = [e for e in known if e.group in ("tempo", "order")]
-    pair = there[int(rng.integers(len(there)))] if there else None
+    there = [e for e in known if e.play == "forward" and e.prop in _THERE_AND_BACK and e.twin in labels]
+    pair = there[int(rng.integers(len(there)))] if there and rng.random() < 0.8 else None
+    crowded = pair is not None and pair.prop != "hat"
+    free = [e for e in known if e.group in ("tempo", "order") and not (crowded and "loop" in e.moves)]
     beats: list[Beat] = []
     clock = rng.uniform(0.5, 1.5)
     while True:
@@ -169,12 +173,12 @@ def _join(beats: Sequence[Beat], seconds: np.ndarray) -> tuple[np.ndarray, np.nd
     glide = 0.4
     for index, beat in enumerate(beats):
         span = (seconds >= beat.start_s) & (seconds <= beat.end_s)
-        rows[span] = beat.controls(seconds[span])
+        rows[span] = _at_home(beat, seconds[span])
         if beat.move in TRANSITIONS:
             after = seconds > beat.end_s
             phase[span], phase[after] = beat.phase(seconds[span]), beat.last
         end = np.array([beat.start_s, beat.end_s])
-        into, out_of = beat.controls(end)
+        into, out_of = _at_home(beat, end)
         follows = index + 1 < len(beats) and beat.last == 1.0 and beats[index + 1].first == 1.0
         previous = index > 0 and beat.first == 1.0
         if not previous:
@@ -185,6 +189,14 @@ def _join(beats: Sequence[Beat], seconds: np.ndarray) -> tuple[np.ndarray, np.nd
         else:
             _blend(rows, seconds, beat.end_s, beat.end_s + glide, out_of, STAND)
     return rows, phase
+
+
+def _at_home(beat: Beat, seconds: np.ndarray) -> np.ndarray:
+    """Controls of a beat that begins where the figure stands; a walk in a circle begins beside its middle."""
+    rows = beat.controls(seconds)
+    if beat.move == "loop":
+        _carry(rows, np.full(len(rows), RING_RADIUS), axis=1)
+    return rows
 
 
 def _blend(rows: np.ndarray, seconds: np.ndarray, start: float, end: float, a: np.ndarray, b: np.ndarray) -> None:

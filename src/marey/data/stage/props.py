@@ -87,7 +87,7 @@ def _door(phase: np.ndarray, body: np.ndarray, colour: Colour) -> list[Solid]:
         return _panel(corners, tint(colour, shade), "door panel", "door", bias)
 
     solids += [
-        panel(0, 1, 0, 1, 1.0, 0.05),
+        panel(0.0, 1.0, 0.0, 1.0, 1.0, 0.05),
         panel(0.2, 0.8, 0.1, 0.42, 0.85, 0.045),
         panel(0.2, 0.8, 0.55, 0.92, 0.85, 0.045),
     ]

@@ -27,6 +27,10 @@ FILES = {
     "videos/": "the clips, H.264 and AAC in MP4, one folder a class; long recordings are in `videos/untrimmed/`",
     "annotations.csv": "one row a clip: path, label, start_s, end_s, split, group (the actor), actor, scene, "
     "class_group, condition. Training, validation and test share no actor and no scene",
+    "stage.json": "the arguments of the rendering",
+    "README.md": "this page",
+}
+LABEL_FILES = {  # in the folder `labels`
     "generalization.csv": "test clips by condition: seen, actor-unseen, scene-unseen, both-unseen; same columns",
     "untrimmed.csv": "one row an action of a long recording; same columns",
     "classes.json": "class -> group, twin (the class that looks the same in a still frame) and mirror image",
@@ -34,10 +38,10 @@ FILES = {
     "ava.csv": "person boxes with the action at five instants a second, in the format of AVA: video, seconds, "
     "x1, y1, x2, y2 as fractions of the frame, action_id, person_id",
     "ava_actions.pbtxt": "the action ids of `ava.csv`",
-    "instances.json": "boxes of persons and objects with track ids, COCO format; `area` counts the pixels that are not "
-    "hidden, `bbox` is that of the whole thing, cut to the frame",
-    "keypoints.json": "17 joints of every person with visibility (2 seen, 1 hidden, 0 outside the frame), COCO format; "
-    "image ids as in `instances.json`",
+    "instances.json": "boxes of persons and objects with track ids, COCO format; `area` counts the pixels that are "
+    "not hidden, `bbox` is that of the whole thing, cut to the frame",
+    "keypoints.json": "17 joints of every person with visibility (2 seen, 1 hidden, 0 outside the frame), COCO "
+    "format; image ids as in `instances.json`",
     "relations.json": "who does what to which object, in the format of Visual Genome; image ids as in `instances.json`",
     **{
         f"captions_{language}.json": "a sentence for every action, with boxes for its noun phrases on ten frames of "
@@ -47,8 +51,6 @@ FILES = {
     "sounds.tsv": "onset and offset of every sound in seconds, in the format of DESED",
     "flow/": "exact optical flow from each frame to the next, Middlebury .flo, in the folders of MPI Sintel",
     "occlusions/": "255 where the flow leads out of sight, PNG, in the folders of MPI Sintel",
-    "stage.json": "the arguments of the rendering",
-    "README.md": "this page",
 }
 
 
@@ -212,6 +214,11 @@ def _table(rows: Iterable[Sequence[str]], *, delimiter: str = ",") -> str:
     return text.getvalue()
 
 
+def _from_labels(row: tuple[str, ...]) -> tuple[str, ...]:
+    """A row whose path is seen from the folder `labels`."""
+    return (f"../{row[0]}", *row[1:])
+
+
 def _list(parts: Iterable[str]) -> str:
     return "[\n" + ",\n".join(parts) + "\n]"
 
@@ -231,16 +238,16 @@ def _coco(entries: Sequence[Entry], annotations: str, categories: list[dict[str,
 
 
 def _texts(plan: Plan, planned: Sequence[Shot], entries: Sequence[Entry]) -> dict[str, str]:
-    """File name -> content of every label file."""
+    """File name -> content of every file in `labels`."""
     pairs = list(zip(planned, entries, strict=True))
-    clips = [e.rows[0] for s, e in pairs if s.label and s.condition in ("train", "val", "both-unseen")]
     across = [e.rows[0] for s, e in pairs if s.label and s.condition in ("seen", "actor-unseen", "scene-unseen")]
     long = [row for s, e in pairs if not s.label for row in e.rows]
-    texts = {"annotations.csv": _table([COLUMNS, *clips])}
+    texts: dict[str, str] = {}
     if across:
-        texts["generalization.csv"] = _table([COLUMNS, *across, *(row for row in clips if row[9] == "both-unseen")])
+        across += [e.rows[0] for s, e in pairs if s.label and s.condition == "both-unseen"]
+        texts["generalization.csv"] = _table([COLUMNS, *map(_from_labels, across)])
     if long:
-        texts["untrimmed.csv"] = _table([COLUMNS, *long])
+        texts["untrimmed.csv"] = _table([COLUMNS, *map(_from_labels, long)])
     table = {c: {"group": CLASS_GROUPS[c], "twin": CLASSES[c].twin, "mirror": MIRROR.get(c, c)} for c in plan.classes}
     texts["classes.json"] = json.dumps(table, indent=1) + "\n"
     groups = list(dict.fromkeys(CLASS_GROUPS[c] for c in plan.classes))
@@ -277,27 +284,29 @@ def _texts(plan: Plan, planned: Sequence[Shot], entries: Sequence[Entry]) -> dic
 
 def publish(out: Path, plan: Plan, planned: Sequence[Shot], entries: Sequence[Entry]) -> None:
     """Write every label file into `out`, and a README.md that says which holds what."""
+    pairs = zip(planned, entries, strict=True)
+    clips = [e.rows[0] for s, e in pairs if s.label and s.condition in ("train", "val", "both-unseen")]
+    (out / "annotations.csv").write_text(_table([COLUMNS, *clips]), encoding="utf-8")
     texts = _texts(plan, planned, entries)
+    (out / "labels").mkdir(exist_ok=True)
     for name, text in texts.items():
-        (out / name).write_text(text, encoding="utf-8")
-    there = {"videos/", "stage.json", "README.md", *texts}
-    if plan.flow:
-        there |= {"flow/", "occlusions/"}
-    lines = [f"| `{name}` | {what} |" for name, what in FILES.items() if name in there]
-    classes = [f"| {c} | {CLASS_GROUPS[c]} | {CLASSES[c].twin or ''} | {MIRROR.get(c, '')} |" for c in plan.classes]
+        (out / "labels" / name).write_text(text, encoding="utf-8")
+    there = {*texts, *(("flow/", "occlusions/") if plan.flow else ())}
+    files = [*FILES.items(), *((f"labels/{name}", what) for name, what in LABEL_FILES.items() if name in there)]
     arguments = ", ".join(f"{key} {value}" for key, value in asdict(plan).items() if key != "classes")
     page = [
         "# A data set of the Marey stage\n",
         "Synthetic film: articulated figures, props and cameras, rendered to real video files. The labels are exact,",
         "because they come from the geometry that was painted. Times are in seconds, pixels count from the upper left",
-        "corner, and left and right of a joint are the figure's own.\n",
+        "corner, and left and right of a joint are the figure's own. Paths in CSV files start from the file, other",
+        "paths from this folder.\n",
         f"Rendered with: {arguments}.\n",
         "| file | holds |\n|---|---|",
-        *lines,
+        *(f"| `{name}` | {what} |" for name, what in files),
         "\nTwins show the same poses: the reversed ones in the opposite order of time, those of the tempo group at",
-        "another speed, those of the order group in another order. One frame cannot tell them apart. A mirrored picture",
-        "of a class with a mirror image shows that other class.\n",
+        "another speed, those of the order group in another order. One frame cannot tell them apart. A mirrored",
+        "picture of a class with a mirror image shows that other class.\n",
         "| class | group | twin | mirror image |\n|---|---|---|---|",
-        *classes,
+        *(f"| {c} | {CLASS_GROUPS[c]} | {CLASSES[c].twin or ''} | {MIRROR.get(c, '')} |" for c in plan.classes),
     ]
     (out / "README.md").write_text("\n".join(page) + "\n", encoding="utf-8")

@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
 import cv2
 import numpy as np
 
 from .solids import Colour, Solid, tint
 
-Level = Literal["studio", "street"]
+LEVELS = ("studio", "street")
 _FINE = 2  # scenery is painted this much larger, then averaged down
 
 
@@ -208,6 +207,6 @@ def _posts(rng: np.random.Generator, canvas_w: int, canvas_h: int, size: tuple[i
     return tuple(posts)
 
 
-def find_scene(level: Level, index: int, seed: int, size: tuple[int, int]) -> Scene:
+def find_scene(level: str, index: int, seed: int, size: tuple[int, int]) -> Scene:
     """Scene number `index` of a level; painted once per process."""
     return studio(index, seed, size) if level == "studio" else street(index, seed, size)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 Colour = tuple[int, int, int]
+Real = float | int
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Solid:
     """
 
     points: np.ndarray
-    radii: Sequence[float]
+    radii: Sequence[Real]
     colour: Colour
     name: str
     owner: str
@@ -30,13 +31,13 @@ class Solid:
     shown: np.ndarray | None = None
 
 
-def tint(colour: Sequence[float], factor: float) -> Colour:
+def tint(colour: Sequence[Real], factor: Real) -> Colour:
     """A colour made darker (factor below 1) or lighter."""
     r, g, b = (int(min(255, max(0, c * factor))) for c in colour)
     return r, g, b
 
 
-def still(points: Sequence[Sequence[float]], frames: int) -> np.ndarray:
+def still(points: Sequence[Sequence[Real]], frames: int) -> np.ndarray:
     """Points (n, 3) that do not move: (t, n, 3)."""
     return np.broadcast_to(np.asarray(points, float), (frames, len(points), 3))
 

@@ -24,7 +24,7 @@ _KINDS: dict[str, tuple[float, tuple[float, ...], float, float]] = {
 _SOUNDS: dict[str, tuple[tuple[float, str], ...]] = {  # move -> when in its phase what is heard
     "sit": ((0.72, "creak"),),
     "pick": ((GRASP_AT, "knock"),),
-    "push": tuple((phase, "footstep") for phase in contacts(PUSH_LENGTH / STRIDE)),
+    "push": tuple((phase, "footstep") for phase in contacts(round(PUSH_LENGTH / STRIDE))),
     "climb": ((0.42, "knock"), (0.92, "knock")),
     "sidestep": tuple(((k + lag) / 3, "footstep") for k in range(3) for lag in (0.5, 1.0)),
     "loop": tuple((phase, "footstep") for phase in contacts(4)),

@@ -15,7 +15,7 @@ from .gait import STRIDE, straight, walk
 from .plan import Shot
 from .play import Performance, extent, loosen, perform, perform_many
 from .props import PROPS
-from .scenery import Level, Scene, find_scene
+from .scenery import Scene, find_scene
 from .solids import Colour, Solid
 
 MAIN = "person"
@@ -70,7 +70,7 @@ def _facing(entries: Sequence[StageClass], rng: np.random.Generator) -> float:
 
 
 def _move_camera(
-    level: Level, scene: Scene, seconds: np.ndarray, size: tuple[int, int], rng: np.random.Generator
+    level: str, scene: Scene, seconds: np.ndarray, size: tuple[int, int], rng: np.random.Generator
 ) -> np.ndarray:
     """Canvas to frame (t, 2, 3): steady in the studio; in the street it pans, shakes, rolls and zooms."""
     t, (w, h) = len(seconds), size
@@ -176,7 +176,10 @@ def direct(shot: Shot) -> Take:
                 owner = f"passer-by {number + 1}"
                 people.append(_person(owner, other, where, walker, camera))
                 shapes += see(
-                    clothe(other, walker, owner, detail=where.scale > 0.4 * shot.size[1]), where, camera, scene.light
+                    clothe(other, walker, owner, detail=bool(where.scale > 0.4 * shot.size[1])),
+                    where,
+                    camera,
+                    scene.light,
                 )
             shapes += _front(scene, view, camera)
     return Take(
@@ -214,7 +217,7 @@ def _front(scene: Scene, main: View, camera: np.ndarray) -> list[Shape]:
     return see(solids, view, camera, scene.light) if solids else []
 
 
-def _light(level: Level, seconds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _light(level: str, seconds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Brightness over time: constant in the studio, clouds and a camera's exposure in the street."""
     if level == "studio":
         return np.full(len(seconds), rng.uniform(0.92, 1.04))
