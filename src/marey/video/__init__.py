@@ -3,7 +3,7 @@
 from .audio import read_audio
 from .augment import Augmentation, augment
 from .clip import Clip, ClipSpec
-from .decode import Video, open_video
+from .decode import DecoderName, Video, open_video
 from .decode_torchcodec import torchcodec_problem
 from .flow import dense_flow
 from .probe import VideoInfo, probe, verify
@@ -15,6 +15,7 @@ __all__ = [
     "Augmentation",
     "Clip",
     "ClipSpec",
+    "DecoderName",
     "Video",
     "VideoInfo",
     "VideoWriter",
