@@ -50,7 +50,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 
 @pytest.fixture(scope="session")
 def small_films(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three classes of eight films of a moving square: up, down and still; groups of two."""
+    """Three classes of eight films of a moving square: up, down and still; each number a source."""
     from marey.video import VideoWriter
 
     root = tmp_path_factory.mktemp("films")
@@ -67,6 +67,6 @@ def small_films(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     y = int(np.clip(top + step * index, 0, 38))
                     frame[y : y + 10, left : left + 10] = (230, 200, 60)
                     writer.write(frame)
-            rows.append(f"{name},{label},s{number // 2}")
+            rows.append(f"{name},{label},s{number}")
     (root / "annotations.csv").write_text("\n".join(rows) + "\n")
     return root

@@ -123,6 +123,8 @@ def train(
                 narrator=terminal,
             )
             rows = show.metric_rows(result.evaluations)
+    if not rows:  # not the main process of several
+        return
     if json:
         print_json(result.to_dict())
         return

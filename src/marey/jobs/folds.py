@@ -332,7 +332,7 @@ def publish_folds(run: Run, result: CrossValidation, manifest: Manifest) -> None
         efficiency={"train_minutes": result.minutes},
         thumbnails=dict(thumbnails(worst)),
         run={**run.info, "folder": str(run.folder)},
-        notes=(*map(_paired_note, result.paired.items()), *data_notes(manifest, evaluation)),
+        notes=(*map(_paired_note, result.paired.items()), *data_notes(manifest)),
     )
     write_text(render_html(report), run.folder / "report.html")
     write_json(run.folder / "folds.json", result.to_dict())

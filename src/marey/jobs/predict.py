@@ -52,6 +52,7 @@ def predict(
         try:
             found[path] = _timeline(trained, path, quarantine, views=views, hop_s=hop_s, rule=rule, narrator=narrator)
             if out is not None:
+                Path(out).mkdir(parents=True, exist_ok=True)
                 target = Path(out) / names[number]
                 write_timeline(found[path], target.with_name(target.name + ".json"))
                 write_events([found[path]], target.with_name(target.name + ".csv"))

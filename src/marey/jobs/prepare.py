@@ -7,9 +7,12 @@ from dataclasses import dataclass, field, replace
 from glob import glob
 from pathlib import Path
 
-from ..data import Manifest, edit_classes, near_duplicates, read_manifest, split_manifest, videos_below
+from ..data import Manifest, edit_classes, near_duplicates, read_manifest, split_manifest, unit_of, videos_below
 from ..errors import DataError, UsageError
 from .narrate import Narrator, progress_of
+
+
+FEWEST_UNITS_TO_WATCH = 8  # with fewer sources, all that are not tested on are needed to learn from
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,12 @@ def refuse_hopeless(manifest: Manifest) -> None:
 def split_data(manifest: Manifest, *, seed: int, workers: int, narrator: Narrator) -> Manifest:
     """A split for every sample; declared splits stay, groups and near-duplicates are kept together."""
     duplicates = duplicates_of(manifest, workers=workers, narrator=narrator)
-    split = split_manifest(manifest, seed=seed, near_duplicate_groups=duplicates)
+    units = len(set(unit_of(manifest, duplicates).tolist()))
+    few = units < FEWEST_UNITS_TO_WATCH and all(s.split is None for s in manifest.samples)
+    if few:
+        narrator.say(f"{units} sources are too few to watch training on some of them: no validation split")
+    fractions = (0.75, 0.0, 0.25) if few else (0.7, 0.1, 0.2)
+    split = split_manifest(manifest, fractions=fractions, seed=seed, near_duplicate_groups=duplicates)
     for head, labels in split.heads.items():
         seen = {label for s in split.samples if s.split == "train" for label in s.labels.get(head, ())}
         shown = {label for s in split.samples for label in s.labels.get(head, ())}
@@ -83,12 +91,12 @@ def split_data(manifest: Manifest, *, seed: int, workers: int, narrator: Narrato
     return split
 
 
-def duplicates_of(manifest: Manifest, *, workers: int, narrator: Narrator) -> list[list[str]] | None:
+def duplicates_of(manifest: Manifest, *, workers: int, narrator: Narrator) -> Sequence[Sequence[str]] | None:
     """Paths of near-duplicate videos; None where every sample has a group, which settles what belongs together."""
     if all(sample.group is not None for sample in manifest.samples):
         return None
     paths = list(dict.fromkeys(sample.path for sample in manifest.samples))
-    return near_duplicates(paths, workers=workers, progress=progress_of(narrator, "compare videos"))
+    return near_duplicates(paths, workers=workers, progress=progress_of(narrator, "compare videos")).near
 
 
 def list_videos(inputs: Sequence[str | Path]) -> list[str]:

@@ -51,7 +51,7 @@ def publish(
             efficiency=efficiency,
             thumbnails=dict(thumbnails(worst)),
             run={**run.info, "folder": str(run.folder)},
-            notes=(*notes, *data_notes(manifest, evaluation)),
+            notes=(*notes, *data_notes(manifest)),
         )
         suffix = f"-{head}" if number else ""
         write_text(render_html(report), run.folder / f"report{suffix}.html")
@@ -90,21 +90,11 @@ def thumbnails(clips: Iterable[ClipScore]) -> Iterable[tuple[str, bytes]]:
             yield clip.path, jpeg.tobytes()
 
 
-def data_notes(manifest: Manifest, evaluation: Evaluation) -> list[str]:
-    """Sentences about the data that a reader must not miss."""
-    notes = []
-    clips = evaluation.metrics["top1"].n if "top1" in evaluation.metrics else 0
-    if 0 < clips < 30:
-        notes.append(
-            f"Only {clips} clips (or sources) were held out: the interval is wide, and a few clips decide the figure."
-        )
-    small = [c.label for c in evaluation.per_class if c.clips < 5]
-    if small:
-        some = ", ".join(small[:5]) + (", ..." if len(small) > 5 else "")
-        notes.append(f"{len(small)} classes have fewer than 5 held-out clips ({some}): their figures say little.")
-    if all(sample.group is None for sample in manifest.samples):
-        notes.append(
-            "The data name no source, subject or camera, so clips of one recording may be on both sides of the split "
-            "unless they look alike: the figure can be too good. A group column (--group-by) settles it."
-        )
-    return notes
+def data_notes(manifest: Manifest) -> list[str]:
+    """Sentences about the data that a reader must not miss; what the figures themselves show the report says."""
+    if any(sample.group is not None for sample in manifest.samples):
+        return []
+    return [
+        "The data name no source, subject or camera, so clips of one recording may be on both sides of the split "
+        "unless they look alike: the figure can be too good. A group column (--group-by) settles it."
+    ]

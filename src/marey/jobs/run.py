@@ -3,12 +3,14 @@
 import hashlib
 import json
 import platform
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 from .. import __version__
@@ -81,6 +83,27 @@ def default_folder(name: str) -> Path:
     return candidate
 
 
+def command_line(job: str, arguments: Mapping[str, Any], defaults: Mapping[str, Any], out: Path) -> str:
+    """The command that repeats a run: what differs from the defaults, as flags."""
+    words = ["marey", job, str(arguments["data"])]
+    for name, value in arguments.items():
+        if name == "data" or value == defaults.get(name):
+            continue
+        if name == "edits":
+            words += [w for new, old in value["merge"].items() for w in ("--merge", f"{new}={','.join(old)}")]
+            words += [w for old, new in value["rename"].items() for w in ("--rename", f"{old}={new}")]
+            words += [w for label in value["leave_out"] for w in ("--leave-out", label)]
+        elif value is True:
+            words.append(_flag(name))
+        elif value is not None:
+            words += [_flag(name), str(value)]
+    return shlex.join([*words, "--out", str(out)])
+
+
+def _flag(name: str) -> str:
+    return "--" + {"start_from": "from", "smoothing": "label-smoothing"}.get(name, name.replace("_", "-"))
+
+
 def begin_run(folder: Path, arguments: Mapping[str, Any], manifest: Manifest, details: Mapping[str, Any]) -> Run:
     """Make the folder, or take up one that the same arguments and data left; others are refused."""
     info = {
@@ -116,6 +139,16 @@ def begin_run(folder: Path, arguments: Mapping[str, Any], manifest: Manifest, de
     write_manifest(manifest, folder / "manifest.parquet", "parquet")
     write_json(path, info)
     return Run(folder, info)
+
+
+def await_run(folder: Path, *, most_s: float = 60.0) -> Run:
+    """The run that the main process of several is about to begin; UsageError when it does not."""
+    until = monotonic() + most_s
+    while not (folder / "run.json").exists():
+        if monotonic() > until:
+            raise UsageError(f"the main process began no run in {folder} within {most_s:g} s; its output says why")
+        sleep(0.05)
+    return read_run(folder)
 
 
 def read_run(folder: Path) -> Run:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from inspect import signature
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -13,14 +14,14 @@ from ..errors import UsageError
 from ..presets import create_model, start_from_checkpoint
 from ..results import Evaluation
 from ..tasks import Recognition
-from ..train import Recipe, load_checkpoint, pick_device
+from ..train import Recipe, load_checkpoint, pick_device, process_place
 from .choose import Choice, choose_preset, choose_recipe, default_balance
 from .evaluate import evaluation_dict, read_evaluations, score
 from .learn import Lesson, learn
 from .narrate import Narrator, Silent
 from .prepare import ClassEdits, load_data, pick_workers, refuse_hopeless, split_data
 from .publish import publish
-from .run import begin_run, default_folder
+from .run import await_run, begin_run, command_line, default_folder
 from .scores import keep_model, model_file
 
 
@@ -117,10 +118,19 @@ def train(
         "batch_size": batch,
         "split": {k: len(v) for k, v in parts.items()},
     }
-    run = begin_run(Path(out) if out else default_folder(Path(data).stem), arguments, manifest, details)
+    rank, processes_in_all = process_place()
+    if processes_in_all > 1 and out is None:
+        raise UsageError(
+            "several processes train one run only if they know its folder; give torchrun's command an --out"
+        )
+    folder = Path(out) if out else default_folder(Path(data).stem)
+    defaults = {name: p.default for name, p in signature(train).parameters.items()}
+    details["command"] = command_line("train", arguments, defaults, folder)
+    run = begin_run(folder, arguments, manifest, details) if rank == 0 else await_run(folder)
     if run.finished:
         narrator.say(f"{run.folder} is finished already; nothing is left to do")
         return Trial(run.folder, read_evaluations(run.folder))
+    narrator = narrator if rank == 0 else Silent()
     tell_plan(narrator, manifest, parts, choice, recipe, batch, run.folder)
     torch.manual_seed(seed)
     model = create_model(choice.preset.name, num_classes=task.classes)
@@ -147,6 +157,8 @@ def train(
         lesson, manifest, parts["train"], parts["val"], out=run.folder, quarantine=quarantine, narrator=narrator
     )
     minutes = (perf_counter() - begun) / 60
+    if rank:  # the main process has the same weights, and does the rest
+        return Trial(run.folder, {})
     trained = keep_model(run.model, lesson, choice.preset.name, parts["train"])
     held = parts["test"] or parts["val"]
     evaluations = score(

@@ -1,0 +1,255 @@
+"""The main job on real files: train, evaluate, predict, resume; the figures of all three agree."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from marey.data import Quarantine, read_manifest
+from marey.errors import DataError, UsageError
+from marey.jobs import (
+    ClassEdits,
+    Silent,
+    Trial,
+    cross_validate,
+    evaluate,
+    evaluation_dict,
+    list_runs,
+    open_model,
+    plan,
+    predict,
+    train,
+    with_labels,
+)
+from marey.jobs.features import encode_samples
+from marey.results import Timeline
+from marey.tasks import EventRule
+
+RUN_FILES = {"run.json", "manifest.parquet", "metrics.jsonl", "model.safetensors", "evaluation.json", "report.html"}
+
+
+@pytest.fixture(scope="module")
+def trial(small_films: Path, tmp_path_factory: pytest.TempPathFactory) -> Trial:
+    out = tmp_path_factory.mktemp("runs") / "motion"
+    return train(small_films / "annotations.csv", preset="motion", epochs=20, workers=0, out=out)
+
+
+def test_a_run_folder_holds_everything(trial: Trial) -> None:
+    assert {p.name for p in trial.folder.iterdir()} >= {*RUN_FILES, "model_card.md", "state.safetensors"}
+    info = json.loads((trial.folder / "run.json").read_text())
+    assert info["preset"] == "motion" and info["data"]["clips"] == 24 and info["data"]["kind"] == "CSV"
+    assert info["command"].startswith("marey train ") and "--preset motion" in info["command"]
+    saved = json.loads((trial.folder / "evaluation.json").read_text())
+    top1 = trial.evaluations["label"].metrics["top1"]
+    assert saved["top1"] == top1.value and 0 <= top1.low <= top1.value <= top1.high <= 1
+    stamp = saved["protocol"]
+    assert {"views", "frames", "resize", "decoder", "missing_videos", "checkpoint", "preset"} <= set(stamp)
+
+
+def test_no_source_is_on_two_sides(trial: Trial) -> None:
+    sides: dict[str | None, set[str | None]] = {}
+    for sample in read_manifest(trial.folder / "manifest.parquet").samples:
+        sides.setdefault(sample.group, set()).add(sample.split)
+    assert all(len(side) == 1 for side in sides.values())
+
+
+def test_a_finished_run_is_returned_and_other_arguments_are_refused(trial: Trial, small_films: Path) -> None:
+    data = small_films / "annotations.csv"
+    again = train(data, preset="motion", epochs=20, workers=0, out=trial.folder)
+    assert evaluation_dict(again.evaluations) == evaluation_dict(trial.evaluations)
+    with pytest.raises(UsageError, match=r"holds a run with epochs 20, and this one has 21; .* another --out"):
+        train(data, preset="motion", epochs=21, workers=0, out=trial.folder)
+    with pytest.raises(UsageError, match="exists and is no run"):
+        train(data, preset="motion", workers=0, out=small_films)
+
+
+def test_evaluate_repeats_the_runs_own_figures(trial: Trial) -> None:
+    own, again = trial.evaluations["label"], evaluate(trial.folder, workers=0)["label"]
+    assert own.metrics == again.metrics
+    np.testing.assert_allclose([c.scores for c in own.clips], [c.scores for c in again.clips], atol=1e-6)
+
+
+@pytest.mark.parametrize("views", ["1x1", "4x1"])
+def test_predict_stores_the_scores_of_evaluate(trial: Trial, small_films: Path, views: str, tmp_path: Path) -> None:
+    by_path = {c.path: c for c in evaluate(trial.folder, views=views, workers=0, use_cache=False)["label"].clips}
+    paths = sorted(by_path)[:3]
+    timelines, bad = predict(trial.folder, paths, views=views)
+    labels = open_model(trial.folder).task.heads["label"]
+    assert not bad and list(timelines) == paths
+    for path, timeline in timelines.items():
+        scores = [timeline.video_scores[label] for label in labels]
+        np.testing.assert_allclose(scores, by_path[path].scores, atol=1e-5)
+
+
+def test_predict_writes_json_csv_and_film(trial: Trial, small_films: Path, tmp_path: Path) -> None:
+    video = small_films / "still" / "still0.mp4"
+    timelines, _ = predict(trial.folder, [video], out=tmp_path, rule=EventRule(threshold=0.2))
+    timeline = timelines[str(video)]
+    assert Timeline.from_dict(json.loads((tmp_path / "still0.json").read_text())) == timeline
+    rows = list(csv.DictReader((tmp_path / "still0.csv").open()))
+    assert [row["label"] for row in rows] == [e.label for e in timeline.events] and rows
+    assert (tmp_path / "still0.mp4").stat().st_size > 1000
+    assert all(0 <= e.start_s < e.end_s <= timeline.duration_s + 1e-6 for e in timeline.events)
+    assert sum(timeline.video_scores.values()) == pytest.approx(1)
+
+
+def test_a_bad_video_is_named_and_the_others_go_on(trial: Trial, small_films: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.mp4").write_bytes(b"no video at all")
+    good = small_films / "up" / "up0.mp4"
+    timelines, bad = predict(trial.folder, [tmp_path / "broken.mp4", good], out=tmp_path / "out", overlay=False)
+    assert list(timelines) == [str(good)] and list(bad) == [str(tmp_path / "broken.mp4")]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["up0.csv", "up0.json"]
+
+
+def test_encoded_clips_are_kept_and_found_again(
+    trial: Trial, small_films: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = open_model(trial.folder)
+    samples = read_manifest(small_films / "annotations.csv").samples
+
+    def encode(part: list[int]) -> dict[int, object]:
+        return encode_samples(
+            trained.model,
+            [samples[i] for i in part],
+            trained.spec,
+            Quarantine(total=3),
+            views=1,
+            crop_count=1,
+            device=trained.device,
+            workers=0,
+            narrator=Silent(),
+        )
+
+    encode([0, 1, 2])
+    decoded: list[int] = []
+    monkeypatch.setattr(
+        "marey.jobs.features.view_batches", lambda missing, *_, **__: decoded.append(len(missing)) or iter(())
+    )
+    assert sorted(encode([0, 1, 2])) == [0, 1, 2] and decoded == [0]
+
+
+def test_another_models_classes_are_refused(trial: Trial, small_films: Path, tmp_path: Path) -> None:
+    data = tmp_path / "other.csv"
+    data.write_text(f"path,label\n{small_films}/up/up0.mp4,rise\n{small_films}/up/up1.mp4,fall\n")
+    with pytest.raises(UsageError, match=r"has the label 'rise', which the model does not know \(down, still, up\)"):
+        evaluate(trial.folder, data, workers=0)
+
+
+def test_labels_can_be_named(trial: Trial, tmp_path: Path) -> None:
+    trained = open_model(trial.folder)
+    (tmp_path / "names.txt").write_text("a\nb\nc\n")
+    assert with_labels(trained, str(tmp_path / "names.txt")).task.heads == {"label": ("a", "b", "c")}
+    with pytest.raises(UsageError, match="kinetics400 has 400 names and the model has 3 classes"):
+        with_labels(trained, "kinetics400")
+    with pytest.raises(UsageError, match=r"neither a file nor one of .*kinetics400"):
+        with_labels(trained, "kinetcs")
+
+
+def test_runs_are_listed(trial: Trial) -> None:
+    (row,) = list_runs(trial.folder.parent)
+    assert row["state"] == "finished" and row["preset"] == "motion" and 0 <= row["score"] <= 1
+
+
+def test_classes_can_be_left_out(small_films: Path, tmp_path: Path) -> None:
+    edits = ClassEdits(merge={"moving": ("up", "down")})
+    out = train(
+        small_films / "annotations.csv", preset="motion", epochs=60, edits=edits, workers=0, out=tmp_path / "run"
+    )
+    evaluation = out.evaluations["label"]
+    assert set(evaluation.labels) == {"moving", "still"}
+    assert evaluation.metrics["top1"].value == 1.0  # a square that moves, and one that does not
+
+
+def test_weights_of_a_run_start_another_with_other_classes(trial: Trial, small_films: Path, tmp_path: Path) -> None:
+    edits = ClassEdits(leave_out=("still",))
+    out = train(
+        small_films / "annotations.csv",
+        start_from=trial.folder,
+        edits=edits,
+        epochs=2,
+        workers=0,
+        out=tmp_path / "run",
+    )
+    assert out.evaluations["label"].labels == ("down", "up")
+    with pytest.raises(UsageError, match="holds a motion and --preset is r3d_18; drop one of the two"):
+        train(small_films / "annotations.csv", start_from=trial.folder, preset="r3d_18", workers=0)
+
+
+def test_folds_test_every_clip_once_a_seed(small_films: Path, tmp_path: Path) -> None:
+    result = cross_validate(
+        small_films / "annotations.csv",
+        folds=2,
+        fold_seeds=2,
+        preset="motion",
+        epochs=20,
+        workers=0,
+        out=tmp_path / "f",
+    )
+    figures = result.figures["motion"]["accuracy"]
+    assert figures.value == pytest.approx(np.mean(result.per_seed["motion"]))
+    assert len(result.evaluations["motion"].clips) == 24
+    saved = json.loads((tmp_path / "f" / "folds.json").read_text())
+    assert saved["top1"] == figures.value and saved["folds"] == 2 and saved["fold_seeds"] == [0, 1]
+    assert (tmp_path / "f" / "report.html").exists()
+
+
+def test_too_many_bad_videos_refuse_the_run(small_films: Path, tmp_path: Path) -> None:
+    rows = ["path,label", *(f"{small_films}/{c}/{c}{n}.mp4,{c}" for c in ("up", "still") for n in range(4))]
+    for number in range(2):
+        (tmp_path / f"bad{number}.mp4").write_bytes(b"x" * 100)
+        rows.append(f"{tmp_path}/bad{number}.mp4,up")
+    (tmp_path / "data.csv").write_text("\n".join(rows))
+    with pytest.raises(DataError, match=r"of 10 videos cannot be read, more than the 0 allowed"):
+        train(tmp_path / "data.csv", preset="motion", max_bad=0, workers=0, out=tmp_path / "run")
+
+
+def test_plan_measures_each_candidate(small_films: Path) -> None:
+    rows = plan(small_films / "annotations.csv", presets=("motion", "single_frame_stage"), workers=0)
+    assert [row.preset for row in rows] == ["motion", "single_frame_stage"]
+    for row in rows:
+        assert row.minutes > 0 and row.step_s > 0 and row.fits
+
+
+def command(data: Path, out: Path) -> list[str]:
+    return [
+        *(sys.executable, "-m", "marey", "train", str(data), "--preset", "single_frame_stage", "--epochs", "12"),
+        *("--batch-size", "2", "--workers", "0", "--out", str(out), "--quiet"),
+    ]
+
+
+def test_a_killed_run_resumes_to_the_figures_of_an_unbroken_one(small_films: Path, tmp_path: Path) -> None:
+    data, env = small_films / "annotations.csv", {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run(command(data, tmp_path / "whole"), check=True, env=env, capture_output=True)
+    broken = tmp_path / "broken"
+    with subprocess.Popen(command(data, broken), env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as work:
+        while work.poll() is None and len(rows_of(broken)) < 3:
+            time.sleep(0.005)
+        work.send_signal(signal.SIGKILL)
+    assert work.returncode == -signal.SIGKILL and not (broken / "evaluation.json").exists()
+    subprocess.run(command(data, broken), check=True, env=env, capture_output=True)
+    assert [figures(r) for r in rows_of(broken)] == [figures(r) for r in rows_of(tmp_path / "whole")]
+    scores = [json.loads((p / "evaluation.json").read_text())["clips"] for p in (broken, tmp_path / "whole")]
+    assert scores[0] == scores[1]
+
+
+def rows_of(run: Path) -> list[dict[str, float]]:
+    path = run / "metrics.jsonl"
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def figures(row: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in row.items() if name not in ("seconds", "data_wait")}
+
+
+def test_a_trial_says_itself_in_json(trial: Trial) -> None:
+    said = replace(trial).to_dict()
+    assert said["folder"] == str(trial.folder) and 0 <= said["top1"] <= 1
