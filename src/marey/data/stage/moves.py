@@ -1,6 +1,8 @@
 """The moves: pose paths by phase. A class plays a path forwards, backwards, slowly, fast, or after another one.
 
-Every path of `TRANSITIONS` and `PHRASES` begins in a stand; phrases also end in one; `CYCLES` repeat with period 1.
+Every path of `TRANSITIONS` and `PHRASES` begins in a stand. Phrases go back the way they came: else the end of the
+first and the beginning of the second, side by side in the middle of a clip, would tell their order. `CYCLES` repeat
+with period 1.
 """
 
 from collections.abc import Callable, Sequence
@@ -174,8 +176,6 @@ TRANSITIONS: dict[str, PosePath] = {
     "sidestep": _sidestep,
 }
 
-_REST = pose()
-
 
 def _cosine(s: np.ndarray) -> np.ndarray:
     return (0.5 - 0.5 * np.cos(2 * np.pi * s))[:, None]
@@ -253,102 +253,48 @@ CYCLES: dict[str, PosePath] = {
 }
 
 
-def _then_back(keys: Sequence[tuple[float, np.ndarray]]) -> PosePath:
-    return spline([(0.0, _REST), *keys, (1.0, _REST)])
+_CROUCHED = pose(pelvis=(-0.06, 0, 0.41), lean=0.42, hands=(0.12, 0.16, 0.40))
+_TAKE_OFF = pose(pelvis=(0, 0, 0.56), hands=(0.20, 0.17, 0.80), feet=(0, 0.06, 0.08), pitch_l=0.6, pitch_r=0.6)
+_IN_THE_AIR = pose(pelvis=(0, 0, 0.72), hands=(0.14, 0.17, 1.18), feet=(-0.01, 0.06, 0.23), pitch_l=0.5, pitch_r=0.5)
+_KNEE_UP = pose(
+    pelvis=(0, 0.03, 0.515),
+    foot_r=(0.10, -0.06, 0.26),
+    pitch_r=0.25,
+    hand_l=(0.16, 0.19, 0.64),
+    hand_r=(-0.02, -0.22, 0.56),
+)
+_KICKING = pose(
+    pelvis=(0, 0.03, 0.52),
+    lean=-0.22,
+    foot_r=(0.42, -0.05, 0.42),
+    pitch_r=-0.6,
+    hand_l=(0.20, 0.20, 0.66),
+    hand_r=(-0.10, -0.23, 0.58),
+)
+_BOWED = pose(pelvis=(-0.07, 0, 0.515), lean=1.0, nod=0.1, hands=(0.14, 0.07, 0.42))
+_OPEN = pose(hands=(0.20, 0.24, 0.75))
+_STRETCHED = pose(
+    pelvis=(0, 0, 0.55), lean=-0.08, nod=-0.3, hands=(0.05, 0.16, 1.14), feet=(0, 0.06, 0.062), pitch_l=0.3, pitch_r=0.3
+)
+
+
+def _there_and_back(*keys: tuple[float, np.ndarray]) -> PosePath:
+    """From a stand through `keys` in the first half, and the same way back: what begins looks like what ends."""
+    back = [(1 - at, row) for at, row in reversed(keys)]
+    return spline([(0.0, STAND), *keys, *back, (1.0, STAND)])
 
 
 def _greet(s: np.ndarray) -> np.ndarray:
     up = np.clip(np.minimum(s, 1 - s) / 0.28, 0, 1)
     up = (up * up * (3 - 2 * up))[:, None]
-    return _REST + up * (_wave(2.5 * s) - _REST)
+    return STAND + up * (_wave(2.5 * s) - STAND)
 
 
 PHRASES: dict[str, PosePath] = {
     "greet": _greet,
-    "jump": _then_back(
-        [
-            (0.30, pose(pelvis=(-0.07, 0, 0.40), lean=0.45, hands=(-0.18, 0.15, 0.50))),
-            (
-                0.46,
-                pose(
-                    pelvis=(0, 0, 0.56),
-                    lean=0.0,
-                    hands=(0.12, 0.15, 0.98),
-                    feet=(0, 0.06, 0.08),
-                    pitch_l=0.6,
-                    pitch_r=0.6,
-                ),
-            ),
-            (
-                0.60,
-                pose(pelvis=(0, 0, 0.70), hands=(0.12, 0.17, 1.18), feet=(-0.01, 0.06, 0.22), pitch_l=0.5, pitch_r=0.5),
-            ),
-            (0.74, pose(pelvis=(-0.01, 0, 0.52), lean=0.12, hands=(0.14, 0.17, 0.85))),
-            (0.84, pose(pelvis=(-0.06, 0, 0.44), lean=0.32, hands=(0.14, 0.15, 0.60))),
-        ]
-    ),
-    "bow": _then_back(
-        [
-            (0.42, pose(pelvis=(-0.07, 0, 0.515), lean=1.0, nod=0.1, hands=(0.14, 0.07, 0.42))),
-            (0.58, pose(pelvis=(-0.07, 0, 0.515), lean=1.0, nod=0.1, hands=(0.14, 0.07, 0.42))),
-        ]
-    ),
-    "kick": _then_back(
-        [
-            (
-                0.30,
-                pose(
-                    pelvis=(0, 0.03, 0.51),
-                    lean=0.12,
-                    foot_r=(-0.20, -0.06, 0.20),
-                    pitch_r=0.9,
-                    hand_l=(-0.08, 0.22, 0.62),
-                    hand_r=(0.18, -0.16, 0.66),
-                ),
-            ),
-            (
-                0.52,
-                pose(
-                    pelvis=(0.0, 0.03, 0.52),
-                    lean=-0.22,
-                    foot_r=(0.42, -0.05, 0.40),
-                    pitch_r=-0.6,
-                    hand_l=(0.20, 0.20, 0.66),
-                    hand_r=(-0.16, -0.20, 0.60),
-                ),
-            ),
-            (0.75, pose(pelvis=(0.0, 0.03, 0.515), lean=0.0, foot_r=(0.14, -0.06, 0.14), pitch_r=0.1)),
-        ]
-    ),
-    "crouch": _then_back([(0.42, _SQUATTING), (0.58, _SQUATTING)]),
-    "reach": _then_back(
-        [
-            (0.22, pose(hands=(0.20, 0.24, 0.75))),
-            (
-                0.45,
-                pose(
-                    pelvis=(0, 0, 0.55),
-                    lean=-0.08,
-                    nod=-0.3,
-                    hands=(0.05, 0.16, 1.14),
-                    feet=(0, 0.06, 0.062),
-                    pitch_l=0.3,
-                    pitch_r=0.3,
-                ),
-            ),
-            (
-                0.58,
-                pose(
-                    pelvis=(0, 0, 0.55),
-                    lean=-0.08,
-                    nod=-0.3,
-                    hands=(0.05, 0.16, 1.14),
-                    feet=(0, 0.06, 0.062),
-                    pitch_l=0.3,
-                    pitch_r=0.3,
-                ),
-            ),
-            (0.80, pose(hands=(0.20, 0.24, 0.75))),
-        ]
-    ),
+    "jump": _there_and_back((0.22, _CROUCHED), (0.36, _TAKE_OFF), (0.48, _IN_THE_AIR)),
+    "bow": _there_and_back((0.42, _BOWED)),
+    "kick": _there_and_back((0.28, _KNEE_UP), (0.45, _KICKING)),
+    "crouch": _there_and_back((0.42, _SQUATTING)),
+    "reach": _there_and_back((0.22, _OPEN), (0.44, _STRETCHED)),
 }

@@ -30,8 +30,8 @@ _SOUNDS: dict[str, tuple[tuple[float, str], ...]] = {  # move -> when in its pha
     "loop": tuple((phase, "footstep") for phase in contacts(4)),
     "umbrella": tuple((phase, "footstep") for phase in contacts(4)),
     "clap": ((0.5, "clap"),),
-    "jump": ((0.72, "thud"),),
-    "kick": ((0.45, "swish"),),
+    "jump": ((0.62, "thud"),),
+    "kick": ((0.38, "swish"),),
     "reach": ((0.30, "swish"),),
 }
 

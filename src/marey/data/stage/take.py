@@ -64,7 +64,7 @@ def _facing(entries: Sequence[StageClass], rng: np.random.Generator) -> float:
         spread = 0.25 if entries[0].name in MIRROR else 0.7
         return -np.pi / 2 + rng.uniform(-spread, spread)
     if wishes & {"side", "away"}:
-        turn = rng.uniform(-0.65, -0.2) if "away" in wishes else rng.uniform(-0.1, 0.75)
+        turn = rng.uniform(-0.65, -0.2) if "away" in wishes else rng.uniform(-0.05, 0.55)
         return -turn if rng.random() < 0.5 else np.pi + turn
     return rng.uniform(-np.pi, 0)
 
@@ -111,10 +111,10 @@ def _place(
     unit = View(yaw=yaw, scale=1.0, origin=(0.0, 0.0), mirror=mirror)
     points, _ = unit.project(np.concatenate(reached))
     low, high = points.min(0) - np.array([0.06, 0.08]), points.max(0) + np.array([0.06, 0.04])
-    share = rng.uniform(0.64, 0.80) if shot.level == "studio" else rng.uniform(0.42, 0.74)
+    share = rng.uniform(0.72, 0.86) if shot.level == "studio" else rng.uniform(0.42, 0.74)
     scale = min(share * height * h, 0.96 * w / (high - low)[0], 0.92 * h / (high - low)[1])
     slack = max(0.0, w - scale * (high - low)[0]) / 2
-    middle = w / 2 + rng.uniform(-1, 1) * min(slack, 0.25 * w)
+    middle = w / 2 + rng.uniform(-1, 1) * min(slack, (0.16 if shot.level == "studio" else 0.25) * w)
     u = scene.margin[0] + middle - scale * (low + high)[0] / 2
     ground = h * (0.97 - rng.uniform(0, 0.10)) - scale * high[1]
     if shot.level == "street":
