@@ -4,7 +4,6 @@ What it returns is checked against the time that was asked for: version 0.13 on 
 MPEG-TS files and in MP4 files that start inside a group of pictures, and hide damage.
 """
 
-import math
 import os
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -58,7 +57,7 @@ class TorchcodecDecoder:
             raise VideoError(self._path, f"torchcodec cannot read it ({_gist(error)})") from None
         self._begin_s = float(self._decoder.metadata.begin_stream_seconds)
         end_s = float(self._decoder.metadata.end_stream_seconds)
-        self._last = math.ceil(end_s / self._clock.base) - 1  # the last tick at which there is a frame
+        self._last = round(end_s / self._clock.base) - 1  # the last tick at which there is a frame
         self._read([self._clock.zero])
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from av.video.stream import VideoStream
 from .probe import packet_tick
 
 _CUT_OFF = 2  # frames that a missing end may spoil
+_TIMES_SOME = {"mpeg", "mpegts"}  # give a time only to the first frame of a block of bytes; the next ones count from it
 _DROPS_BROKEN = {"hevc"}  # decoders that leave out a broken frame without a word
 
 
@@ -50,6 +51,7 @@ class Feed:
         self._container, self._stream, self._frame_ticks = container, stream, frame_ticks
         self._format, self._codec = container.format.name, stream.codec_context
         self._at_start, self._open_ended = at_start, open_ended
+        self._placed = at_start or self._format not in _TIMES_SOME
         self._started = self._keyed = self._broken = False
         self._last: int | None = None  # tick of the last frame that was shown
         self._timeless = stream.start_time is None  # frames can only be counted
@@ -74,6 +76,10 @@ class Feed:
     def _all(self) -> Iterator[Shown]:
         try:
             for packet in self._container.demux(self._stream):
+                if not self._placed:
+                    if packet.size and not (packet.is_keyframe and packet.pos is not None):
+                        continue
+                    self._placed = True
                 for frame in self._decode(packet):
                     yield from self._show(frame)
         except FFmpegError:  # the file breaks off: what would follow is missing

@@ -20,6 +20,7 @@ from .container import Source, is_listed, open_container, video_stream
 
 _WARM_UP_S = 0.25  # sound that starts no more than this before the pictures is the warm-up of its codec
 _TAIL_S = 2.0  # how far before the claimed end the last packets are looked for
+_REORDER = 17  # more frames than any codec reorders
 _LIE_S = 0.5  # by how much the end that a header claims may exceed the end of the packets
 
 
@@ -172,14 +173,18 @@ def _claimed_end(container: InputContainer, stream: VideoStream, clock: Clock) -
 
 
 def _cut_off(stream: VideoStream) -> int:
-    """How many frames an edit list leaves out at the start and at the end."""
-    entries, first = stream.index_entries, 0
-    last = len(entries) - 1
-    while first < last and entries[first].is_discard:
-        first += 1
-    while last > first and entries[last].is_discard:
-        last -= 1
-    return len(entries) - 1 - last + first
+    """How many frames an edit list leaves out at the start and at the end, told apart by a run of shown ones."""
+    entries, left_out, seen = stream.index_entries, 0, 0
+    for order in (range(len(entries)), range(len(entries) - 1, -1, -1)):
+        run = 0  # packets are in the order of decoding, so that a few shown ones may lie among those left out
+        for k in order:
+            run, seen = (0 if entries[k].is_discard else run + 1), seen + 1
+            left_out += entries[k].is_discard
+            if run == _REORDER:
+                break
+        if seen == len(entries):
+            break
+    return left_out
 
 
 class _Packets(NamedTuple):

@@ -69,5 +69,5 @@ def crops(frames: UInt8[np.ndarray, "t h w 3"], side_px: int, count: int) -> lis
 
 def to_input(frames: UInt8[Tensor, "b t h w 3"], spec: ClipSpec) -> Float[Tensor, "b 3 t h w"]:
     """Network input: channels first, 0..1, normalized by the mean and std of `spec`."""
-    mean, std = (torch.tensor(v, device=frames.device).view(1, 3, 1, 1, 1) for v in (spec.mean, spec.std))
-    return (frames.permute(0, 4, 1, 2, 3).float() / 255 - mean) / std
+    mean, std = (255 * torch.tensor(v, device=frames.device).view(3, 1, 1, 1) for v in (spec.mean, spec.std))
+    return frames.permute(0, 4, 1, 2, 3).float().sub_(mean).div_(std)
