@@ -1,24 +1,35 @@
 """Data: what a data set is written as, its one internal manifest, splits that do not leak, and the way to batches."""
 
+from .classes import edit_classes
+from .duplicates import Duplicates, near_duplicates
 from .formats import FORMATS, Format, read_manifest, write_manifest
 from .loader import FrameStore, Quarantine, TrainingBatches, view_batches
 from .manifest import Manifest, Sample
+from .problems import ClassBalance, Problem, class_problems
 from .reading import canvas_frames, cut, cut_views, read_canvas, read_grid, read_views, square
 from .splits import grouped_folds, leaks, split_manifest, unit_of
+from .validation import Validation, validate
 
 __all__ = [
     "FORMATS",
+    "ClassBalance",
+    "Duplicates",
     "Format",
     "FrameStore",
     "Manifest",
+    "Problem",
     "Quarantine",
     "Sample",
     "TrainingBatches",
+    "Validation",
     "canvas_frames",
+    "class_problems",
     "cut",
     "cut_views",
+    "edit_classes",
     "grouped_folds",
     "leaks",
+    "near_duplicates",
     "read_canvas",
     "read_grid",
     "read_manifest",
@@ -26,6 +37,7 @@ __all__ = [
     "split_manifest",
     "square",
     "unit_of",
+    "validate",
     "view_batches",
     "write_manifest",
 ]
