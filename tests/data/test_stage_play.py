@@ -101,7 +101,7 @@ def _frames(label: str, count: int, where: float | None) -> np.ndarray:
 @pytest.mark.parametrize("where", [None, 0.5], ids=["any frame", "middle frame"])
 @pytest.mark.parametrize("pair", PAIRS, ids=" / ".join)
 def test_one_frame_does_not_tell_twins_apart(pair: tuple[str, str], where: float | None) -> None:
-    count = 240
+    count = 180
     poses = np.concatenate([_frames(label, count, where) for label in pair])
     truth = np.repeat([0, 1], count)
     spread = poses.std(0)
@@ -109,7 +109,7 @@ def test_one_frame_does_not_tell_twins_apart(pair: tuple[str, str], where: float
     poses = np.concatenate([poses, poses**2], 1)
     held_out = np.arange(len(truth)) % 3 == 0
     model = LogisticRegression(max_iter=1000, C=0.1).fit(poses[~held_out], truth[~held_out])
-    assert model.score(poses[held_out], truth[held_out]) < 0.62  # 0.5 is chance; 160 clips are held out
+    assert model.score(poses[held_out], truth[held_out]) < 0.64  # 0.5 is chance; 120 clips are held out
 
 
 def test_a_long_recording_returns_to_a_stand_between_actions() -> None:
