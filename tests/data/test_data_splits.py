@@ -107,11 +107,14 @@ def test_a_side_of_zero_is_not_filled() -> None:
     assert sides(split_manifest(manifest(grid()), fractions=(0.8, 0.0, 0.2)))["val"] == 0
 
 
-def test_too_few_groups_are_refused() -> None:
+def test_too_few_groups() -> None:
+    assert sides(split_manifest(manifest(grid(groups=2)))) == {"train": 5, "val": 0, "test": 5}
+    declared = [(*row[:3], "train" if row[2] == "g0" else "test") for row in grid(groups=2)]
+    assert split_manifest(manifest(declared)) == manifest(declared)
     with pytest.raises(
-        DataError, match=r"clips.csv has 2 groups \(group\) to place, too few for train, val, test: .* would be"
+        DataError, match=r"clips.csv has 1 groups \(group\) to place, too few for train and test: test would"
     ):
-        split_manifest(manifest(grid(groups=2)))
+        split_manifest(manifest(grid(groups=1)))
     with pytest.raises(UsageError, match="add up to 1"):
         split_manifest(manifest(grid()), fractions=(0.5, 0.1, 0.1))
 

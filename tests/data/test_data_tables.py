@@ -284,7 +284,8 @@ def test_tables_come_back_as_they_went(folder: Path, content: tuple, kind: str) 
     multi, classes, fields = content
     paths = [str(folder / name) for name in ("a/1.mp4", "a/2.avi", "b/3.mp4", "b/4.MOV")]
     samples = tuple(Sample(path, *rest) for path, rest in zip(paths, fields, strict=True))
-    before = Manifest(samples, classes, multi, "", "", grouped_by="group" if any(s.group for s in samples) else "")
+    grouped_by = "group" if any(sample.group for sample in samples) else ""
+    before = Manifest(samples, classes, multi, "", "", grouped_by=grouped_by, missing=("gone.mp4",))
     write_manifest(before, folder / "list", kind)
     after = read_manifest(folder / "list", kind=kind)
     assert after.samples == before.samples
@@ -295,13 +296,16 @@ def test_tables_come_back_as_they_went(folder: Path, content: tuple, kind: str) 
 
 def test_everything_is_in_the_parquet(folder: Path) -> None:
     samples = (Sample(str(folder / "a/1.mp4"), {"label": ("x",)}, group="s"), Sample("/elsewhere/2.mp4", {"label": ()}))
-    data = Manifest(samples, {"label": ("y", "x", "unseen")}, True, "", "", {"x": "g"}, {"x": "y", "y": "x"}, "source")
+    data = Manifest(
+        samples, {"label": ("y", "x", "unseen")}, True, "", "", {"x": "g"}, {"x": "y", "y": "x"}, "source", ("z",)
+    )
     write_manifest(data, folder / "all.parquet", "parquet")
     stored = pq.read_table(folder / "all.parquet")
     assert stored["path"].to_pylist() == ["a/1.mp4", "/elsewhere/2.mp4"]
     assert stored["label"].to_pylist() == [["x"], []]
     kept = json.loads(stored.schema.metadata[b"marey.manifest"])
     assert kept["heads"] == {"label": ["y", "x", "unseen"]}
+    assert (kept["grouped_by"], kept["missing"]) == ("source", ["z"])
     assert (kept["class_groups"], kept["mirror"]) == ({"x": "g"}, {"x": "y", "y": "x"})
 
 

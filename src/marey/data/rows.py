@@ -30,6 +30,7 @@ class Draft:
     mirror       None finds the pairs of class names that differ in "left" and "right" alone
     grouped_by   the column or rule that gave `Sample.group`
     may_miss     videos that are not there are left out and listed (lists of web videos always have some)
+    missing      videos that were found missing before
     detail       what was chosen among several possibilities, for the reader to know
     """
 
@@ -40,6 +41,7 @@ class Draft:
     mirror: Mapping[str, str] | None = None
     grouped_by: str = ""
     may_miss: bool = False
+    missing: Sequence[str] = ()
     detail: str = ""
 
 
@@ -168,7 +170,7 @@ def assemble(draft: Draft, *, source: str, kind: str) -> Manifest:
         class_groups=dict(draft.class_groups),
         mirror=dict(mirror_pairs(heads) if draft.mirror is None else draft.mirror),
         grouped_by=draft.grouped_by if any(sample.group for sample in samples) else "",
-        missing=tuple(sorted(absent)),
+        missing=tuple(sorted(absent.union(draft.missing))),
     )
 
 

@@ -61,38 +61,41 @@ def split_manifest(
 ) -> Manifest:
     """The manifest with every sample on one side; the same arguments give the same splits.
 
-    Splits that the data come with are kept: only what they leave undecided is placed. A data set with train and test
-    alone has val cut from train, one with train alone is cut as if it had no splits, and one with train and val alone
-    keeps them and has no test.
+    Splits that the data come with are kept: only what they leave undecided is placed, beside its unit where that is
+    decided. Where val is not declared it is cut from train, and test too if that is not declared either. Data with
+    train and val alone keep them, and have no test. Too few units for all sides leave val empty.
 
-    fractions  of train, val and test, in clips; one may be 0
-    Raises DataError where there are fewer units than sides, UsageError for impossible fractions.
+    fractions  of train, val and test, in clips; val and test may be 0
+    Raises DataError where train or test would be empty, UsageError for impossible fractions.
     """
     if len(fractions) != 3 or min(fractions) < 0 or fractions[0] <= 0 or abs(sum(fractions) - 1) > 1e-6:
         raise UsageError(f"split fractions are {fractions}; give train, val and test, none negative, that add up to 1")
     units = unit_of(manifest, near_duplicate_groups)
-    declared = [sample.split for sample in manifest.samples]
-    decided: dict[int, str] = {}
-    for unit, side in zip(units, declared, strict=True):
-        if side is not None:
-            decided.setdefault(int(unit), side)
-    sides = [side or decided.get(int(unit)) for unit, side in zip(units, declared, strict=True)]
-    held_out = {side for side in declared if side} - {"train"}
-    if held_out and "train" in declared + sides and None not in sides and held_out != {"test"}:
+    sides = [sample.split for sample in manifest.samples]
+    decided = {int(unit): side for unit, side in zip(units[::-1], sides[::-1], strict=True) if side}
+    sides = [side or decided.get(int(unit)) for unit, side in zip(units, sides, strict=True)]
+    if "val" not in sides:
+        sides = [None if side == "train" else side for side in sides]
+    pool = np.flatnonzero([side is None for side in sides])
+    if not len(pool):
         return _with_splits(manifest, sides)
-    if held_out == {"test"} or not held_out:
-        open_sides = [None if side == "train" else side for side in sides]
-        wanted = [side for side in SIDES if side not in held_out and fractions[SIDES.index(side)] > 0]
-    else:
-        open_sides, wanted = sides, ["train"]
-    pool = np.flatnonzero([side is None for side in open_sides])
-    if len(pool):
-        shares = np.array([fractions[SIDES.index(side)] for side in wanted])
-        placed = _place(class_counts(manifest)[pool], units[pool], shares / shares.sum(), seed=seed)
-        _refuse_empty(placed, wanted, units[pool], manifest)
-        for index, side in zip(pool, placed, strict=True):
-            open_sides[index] = wanted[side]
-    return _with_splits(manifest, open_sides)
+    wanted = ["train"]
+    if "val" not in sides:
+        wanted += [side for side in SIDES[1:] if side not in sides and fractions[SIDES.index(side)] > 0]
+    total = len(set(units[pool].tolist()))
+    if total < len(wanted) and "val" in wanted:
+        wanted.remove("val")
+    shares = np.array([fractions[SIDES.index(side)] for side in wanted])
+    placed = _place(class_counts(manifest)[pool], units[pool], shares / shares.sum(), seed=seed)
+    for index, side in zip(pool, placed, strict=True):
+        sides[index] = wanted[side]
+    lacking = [side for side in wanted if side != "val" and side not in sides]
+    if lacking:
+        raise DataError(
+            f"{manifest.source} has {total} {_unit_word(manifest)} to place, too few for {' and '.join(wanted)}: "
+            f"{' and '.join(lacking)} would be empty; add clips of other sources, or declare splits"
+        )
+    return _with_splits(manifest, sides)
 
 
 def grouped_folds(
@@ -138,39 +141,43 @@ def _with_splits(manifest: Manifest, sides: Sequence[str | None]) -> Manifest:
     return replace(manifest, samples=tuple(replace(s, split=k) for s, k in zip(manifest.samples, sides, strict=True)))
 
 
-def _refuse_empty(placed: np.ndarray, wanted: Sequence[str], units: np.ndarray, manifest: Manifest) -> None:
-    lacking = [side for index, side in enumerate(wanted) if not (placed == index).any()]
-    if lacking:
-        raise DataError(
-            f"{manifest.source} has {len(set(units.tolist()))} {_unit_word(manifest)} to place, too few for "
-            f"{', '.join(wanted)}: {' and '.join(lacking)} would be empty; add other sources, or declare splits"
-        )
-
-
 def _place(counts: np.ndarray, units: np.ndarray, shares: np.ndarray, *, seed: int) -> np.ndarray:
     """int (samples,): the side of each sample, so that sides come near their share of every class.
 
     Greedy, units with much of a class first, best of several seeded orders. The cost of a placement is the sum over
-    sides and classes of the squared deviation from the wanted share, in units of the class and of the share.
+    sides and classes of the squared deviation from the wanted share, in units of the class and of the share; a class
+    absent from a side costs 1, from training 11. No side is empty where there are units enough.
     """
     _, units = np.unique(units, return_inverse=True)
     table = np.zeros((units.max() + 1, counts.shape[1]))
     np.add.at(table, units, counts)
-    table = table[:, table.sum(axis=0) > 0] / np.maximum(1, counts.sum(axis=0))[counts.sum(axis=0) > 0]
+    table = table[:, table.any(axis=0)] / table.sum(axis=0)[table.any(axis=0)]
     rng = np.random.default_rng(seed)
     best, best_cost = np.zeros(len(table), dtype=np.int64), np.inf
     for _ in range(max(1, min(32, 20_000 // len(table)))):
         shuffled = rng.permutation(len(table))
         order = shuffled[np.argsort(-table[shuffled].max(axis=1) * rng.uniform(0.5, 1.0, len(table)), kind="stable")]
-        excess = -np.repeat(shares[:, None], table.shape[1], axis=1)
-        side_of = np.empty(len(table), dtype=np.int64)
-        for unit in order:
-            row = table[unit]
-            side_of[unit] = side = np.argmin(((2 * excess + row) @ row) / shares)
-            excess[side] += row
-        filled = excess + shares[:, None] > 1e-9
-        cost = (excess**2 / shares[:, None]).sum() + (~filled).sum()  # every class on every side where it can be,
-        cost += 10 * (~filled[0]).sum() + 1e6 * (~filled[:, 0]).sum()  # in training above all; no side empty
+        side_of = _fill(table, order, shares)
+        filled = np.zeros((len(shares), table.shape[1]))
+        np.add.at(filled, side_of, table)
+        absent = filled < 1e-9
+        cost = ((filled - shares[:, None]) ** 2 / shares[:, None]).sum() + absent.sum() + 10 * absent[0].sum()
         if cost < best_cost:
             best, best_cost = side_of, cost
     return best[units]
+
+
+def _fill(table: np.ndarray, order: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """int (units,): each unit on the side where it costs least; then the smallest units on sides that stayed empty."""
+    excess = np.repeat(-shares[:, None], table.shape[1], axis=1)
+    side_of = np.empty(len(table), dtype=np.int64)
+    for unit in order:
+        row = table[unit]
+        side_of[unit] = side = np.argmin(((2 * excess + row) @ row) / shares)
+        excess[side] += row
+    for side in range(len(shares)):
+        held = np.bincount(side_of, minlength=len(shares))
+        spare = np.flatnonzero(held[side_of] > 1)
+        if not held[side] and len(spare):
+            side_of[spare[table[spare, 0].argmin()]] = side
+    return side_of

@@ -153,6 +153,7 @@ def read_parquet(source: Source) -> Draft:
         raise DataError(f"{source} has schema {kept.get('schema')!r}; this version reads {SCHEMA!r}: write it again")
     draft.heads, draft.multi_label = kept["heads"], kept["multi_label"]
     draft.class_groups, draft.mirror = kept["class_groups"], kept["mirror"]
+    draft.missing = kept["missing"]
     draft.grouped_by = source.group_by or kept["grouped_by"]
     return draft
 
@@ -177,6 +178,7 @@ def write_parquet(manifest: Manifest, path: Path) -> None:
         "class_groups": manifest.class_groups,
         "mirror": manifest.mirror,
         "grouped_by": manifest.grouped_by,
+        "missing": manifest.missing,
     }
     samples = manifest.samples
     columns = {"path": pa.array([relative_to_file(s.path, path) for s in samples], pa.string())}
