@@ -61,7 +61,12 @@ def write_numbered(
 
 
 def remux(
-    source: Path, target: Path, *, shift: int = 0, drop_before: int | None = None, container: dict[str, str] | None = None
+    source: Path,
+    target: Path,
+    *,
+    shift: int = 0,
+    drop_before: int | None = None,
+    container: dict[str, str] | None = None,
 ) -> Path:
     """The same packets in another file, their times moved by `shift` ticks of the source."""
     with av.open(str(source)) as given, av.open(str(target), "w", options=container or {}) as out:

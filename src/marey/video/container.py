@@ -18,7 +18,8 @@ from ..errors import VideoError
 Source = str | PathLike[str]
 
 _MEMBER = "::"  # "shard.tar::member.mp4" names a member of an uncompressed tar
-_NOT_VIDEO = {"image2", "tty"}  # demuxers that take a picture or a text file for a video of one frame
+_NO_INDEX = "is truncated: the index of this MP4 file (its moov box) is missing or broken; copy or record it again"
+_NOT_VIDEO = {"image2", "tty", "hls", "dash", "concat"}  # demuxers of pictures, texts and playlists
 
 
 @dataclass(frozen=True)
@@ -87,17 +88,34 @@ def open_container(path: Source) -> InputContainer:
     kind = container.format.name
     if kind in _NOT_VIDEO or kind.endswith("_pipe"):
         container.close()
-        raise VideoError(name, f"is not a video but a picture or a text ({kind})")
+        raise VideoError(name, f"is not a video but a picture, a text or a playlist ({kind})")
+    if "mp4" in kind.split(",") and not _has_its_index(place):
+        container.close()
+        raise VideoError(name, _NO_INDEX)
     return container
 
 
 def _why_unreadable(place: Bytes, error: Exception) -> str:
     with place.file.open("rb") as file:
         file.seek(place.offset)
-        head = file.read(8)
-    if head[4:] == b"ftyp":
-        return "is truncated: the index of this MP4 file (its moov box) is missing or broken; copy or record it again"
+        if file.read(8)[4:] == b"ftyp":
+            return _NO_INDEX
     return f"is not a video that can be read ({getattr(error, 'strerror', None) or error})"
+
+
+def _has_its_index(place: Bytes) -> bool:
+    """Whether the moov box of an MP4 file ends before the file does; FFmpeg uses what there is of it without a word."""
+    at = 0
+    with place.file.open("rb") as file:
+        while at < place.size:
+            file.seek(place.offset + at)
+            head = file.read(16)
+            size = int.from_bytes(head[:4])
+            size = int.from_bytes(head[8:]) if size == 1 else size or place.size - at
+            if head[4:8] == b"moov":
+                return at + size <= place.size
+            at += max(size, 8)
+    return True
 
 
 def video_stream(container: InputContainer, path: Source) -> VideoStream:

@@ -59,6 +59,7 @@ class Feed:
         self._newest: int | None = None  # last tick up to `wanted` whose packet was sent
         self._coming: set[int] = set()  # ticks of the packets whose frames are still to come
         self._whole: set[int] = set()  # those of them that were sent before something broke
+        self._held: list[Shown] = []  # damaged frames that are not yet shown
         self._lost: set[int] = set()  # ticks of the packets that failed
 
     def __iter__(self) -> Iterator[Shown]:
@@ -84,9 +85,9 @@ class Feed:
                     yield from self._show(frame)
         except FFmpegError:  # the file breaks off: what would follow is missing
             self._lost.add((self._last or 0) + self._frame_ticks)
-        for tick in sorted(self._lost):
-            if self._last is None or tick > self._last:
-                yield Shown(tick, None)
+        self._lost, self._whole = self._lost | self._whole, set()
+        yield from self._release()
+        yield from (Shown(t, None) for t in sorted(self._lost) if self._last is None or t > self._last)
 
     def _decode(self, packet: Packet) -> list[VideoFrame]:
         tick = packet_tick(packet, self._format) if packet.size else None
@@ -113,26 +114,39 @@ class Feed:
 
     def _show(self, frame: VideoFrame) -> Iterator[Shown]:
         tick = self._tick(frame)
-        if self._last is not None and tick <= self._last:
-            return  # out of order: a player drops it too
         if not self._started:
             cut = frame.is_corrupt and not (self._at_start and self._keyed)
             if cut or not (self._at_start or frame.key_frame):
                 return
             self._started, self._coming = True, {t for t in self._coming if t >= tick}
-        gone = {t for t in self._coming if t < tick}
-        self._coming -= gone | {tick}
-        missing = {t for t in self._lost if t <= tick} | (gone if self._codec.name in _DROPS_BROKEN else set())
-        self._lost -= missing
-        if frame.is_corrupt or missing:
+        passed = {t for t in self._coming if t <= tick} - self._whole
+        self._coming -= passed
+        if self._codec.name in _DROPS_BROKEN and passed > {tick}:
+            self._lost |= passed - {tick}
             self._broken = True
-            self._whole -= self._whole if frame.is_corrupt else set()
-        if frame.key_frame and not frame.is_corrupt:
+        if frame.is_corrupt:
+            self._broken, self._whole = True, set()
+        elif frame.key_frame:
             self._broken = False
-        for t in sorted(missing - {tick}):
-            yield Shown(t, None)
-        self._last = tick
-        yield Shown(tick, None if tick in missing or (self._broken and tick not in self._whole) else frame)
+            self._lost |= self._whole - {tick}  # they would have come by now
+            self._whole = set()
+        damaged = frame.is_corrupt or tick in self._lost or (self._broken and tick not in self._whole)
+        self._whole.discard(tick)
+        self._held.append(Shown(tick, None if damaged else frame))
+        yield from self._release()
+
+    def _release(self) -> Iterator[Shown]:
+        """What may be shown now; after a failure, damaged frames come out ahead of whole ones that appear earlier."""
+        before = min(self._whole, default=None)
+        self._held.sort(key=lambda shown: shown.tick)
+        while self._held and (before is None or self._held[0].tick < before):
+            shown = self._held.pop(0)
+            missing = sorted(t for t in self._lost if t < shown.tick)
+            self._lost = {t for t in self._lost if t > shown.tick}
+            for each in (*(Shown(t, None) for t in missing), shown):
+                if self._last is None or each.tick > self._last:  # what is out of order a player drops too
+                    self._last = each.tick
+                    yield each
 
     def _tick(self, frame: VideoFrame) -> int:
         """By its presentation time; in AVI, which has none, by the packet that made the decoder release it."""
