@@ -84,9 +84,9 @@ def render(
     untrimmed        long recordings of several actions, each untrimmed_s seconds, in `labels/untrimmed.csv`
     flow             writes exact optical flow and occlusions too: much space
 
-    The same arguments give the same bytes, whatever the number of workers. A folder that already holds exactly this
-    data set is left as it is, an interrupted one is rendered again; any other that is not empty is refused with a
-    UsageError. With more than one worker the calling script needs the usual `if __name__ == "__main__":`.
+    The same arguments and libraries give the same bytes, whatever the number of workers. A folder that already holds
+    exactly this data set is left as it is, an interrupted one is rendered again; any other that is not empty is refused
+    with a UsageError. With more than one worker the calling script needs the usual `if __name__ == "__main__":`.
     """
     out, names = Path(out), tuple(CLASSES) if classes is None else tuple(classes)
     plan = Plan(
