@@ -34,7 +34,7 @@ _HOME = {
     "predict": "jobs",
     "train": "jobs",
 }
-__all__ = [  # noqa: PLE0604, RUF022 - the table above, spelled out for type checkers
+__all__ = [
     "CheckpointError",
     "Clip",
     "ClipSpec",

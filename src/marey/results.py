@@ -30,7 +30,9 @@ class Segment:
 
     def __post_init__(self) -> None:
         if not (isfinite(self.start_s) and isfinite(self.end_s) and 0 <= self.start_s < self.end_s):
-            raise ValueError(f"segment runs from {self.start_s} s to {self.end_s} s; it must start at or after 0 and end later")
+            raise ValueError(
+                f"segment runs from {self.start_s} s to {self.end_s} s; it must start at or after 0 and end later"
+            )
         if not 0 <= self.score <= 1:
             raise ValueError(f"segment score is {self.score}; it must lie in 0..1")
 
@@ -147,7 +149,9 @@ class Evaluation:
             per_class=tuple(ClassScore(**c) for c in data["per_class"]),
             confusion=tuple(tuple(row) for row in data["confusion"]),
             curves={k: {n: tuple(p) for n, p in v.items()} for k, v in data["curves"].items()},
-            clips=tuple(ClipScore(**{**c, "truth": tuple(c["truth"]), "scores": tuple(c["scores"])}) for c in data["clips"]),
+            clips=tuple(
+                ClipScore(**{**c, "truth": tuple(c["truth"]), "scores": tuple(c["scores"])}) for c in data["clips"]
+            ),
             breakdowns={k: {p: estimates(m) for p, m in v.items()} for k, v in data["breakdowns"].items()},
             quarantined=data["quarantined"],
         )

@@ -151,8 +151,6 @@ def test_test_clips_come_in_order_and_shapes_do_not_mix(tmp_path: Path) -> None:
     sizes = [(48, 32), (48, 32), (64, 32)]
     samples = [Sample(write(tmp_path / f"{n}.mp4", size=size), {}) for n, size in enumerate(sizes)]
     whole = ClipSpec(frames=2, stride=2, side_px=16, short_px=16, mean=(0.5,) * 3, std=(0.5,) * 3, whole=True)
-    found = list(
-        view_batches(samples, whole, Quarantine(total=3), views=1, crop_count=1, clips_per_batch=8, workers=0)
-    )
+    found = list(view_batches(samples, whole, Quarantine(total=3), views=1, crop_count=1, clips_per_batch=8, workers=0))
     assert [batch["index"].tolist() for batch in found] == [[0, 1], [2]]
     assert [tuple(batch["video"].shape) for batch in found] == [(2, 1, 2, 16, 24, 3), (1, 1, 2, 16, 32, 3)]

@@ -100,7 +100,8 @@ class Terminal:
         now = time.monotonic()
         begun = self.begun.setdefault(what, now)
         if done >= total:
-            self.begun.pop(what), self.told.pop(what, None)
+            del self.begun[what]
+            self.told.pop(what, None)
             ERR.print(f"{what}: {done}/{total} in {now - begun:.0f} s", markup=False)
         elif now - self.told.setdefault(what, begun) >= 10:
             self.told[what] = now

@@ -44,8 +44,8 @@ def validate(
 ) -> None:
     """Find what would make training on DATA fail or its figures lie; exit 1 if training would be unsafe."""
     o.data_exists(data)
+    from ..data import validate as job
     from ..jobs import load_data, pick_workers, progress_of
-    from ..jobs import validate as job
 
     with Terminal(quiet=quiet, verbose=verbose) as terminal:
         manifest = load_data(
@@ -56,7 +56,7 @@ def validate(
         print_json(found.to_dict())
     else:
         print_text(f"{manifest.source}: {manifest.kind}, {len(manifest)} clips")
-        print_table(("class", "clips", "seconds", "groups"), show.balance_rows(found))
+        print_table(("class", "clips", "seconds", "sources"), show.balance_rows(found))
         for problem in found.problems:
             print_text(f"{problem.severity}: {problem.message}")
         print_text("training is safe" if found.safe else "training would be unsafe: mend the errors first")
@@ -72,9 +72,7 @@ def stage(
     style: Annotated[str, typer.Option("--style", help="figure, or point-light: moving dots at the joints")] = "figure",
     clips: Annotated[int, typer.Option("--clips", help="clips a class")] = 20,
     flow: Annotated[bool, typer.Option("--flow", help="write exact optical flow too (large)")] = False,
-    untrimmed: Annotated[
-        bool, typer.Option("--untrimmed", help="longer films of several actions, with their times")
-    ] = False,
+    untrimmed: Annotated[int, typer.Option("--untrimmed", help="so many longer films of several actions, too")] = 0,
     workers: o.Workers = None,
     seed: o.Seed = 0,
     json: o.Json = False,

@@ -118,7 +118,7 @@ def layer_row(row: "LayerRow") -> Row:
 
 
 def balance_rows(found: "Validation") -> list[Row]:
-    return [(c.label, c.clips, f"{c.seconds:.1f}", c.groups) for c in found.classes]
+    return [(c.label, c.clips, f"{c.seconds:.1f}", c.units) for c in found.classes]
 
 
 def run_row(row: Mapping[str, Any]) -> Row:

@@ -120,7 +120,9 @@ class FrameStore:
     def bytes(self) -> int:
         return sum(grid.nbytes for grid in self.grids.values())
 
-    def fill(self, quarantine: Quarantine, *, budget_bytes: int, workers: int, progress: Progress | None = None) -> bool:
+    def fill(
+        self, quarantine: Quarantine, *, budget_bytes: int, workers: int, progress: Progress | None = None
+    ) -> bool:
         """Decode everything; False (and nothing is kept) as soon as it is plain that it exceeds `budget_bytes`."""
         shots = _Shots(self.samples, lambda _, sample: read_grid(sample, self.spec))
         with ThreadPoolExecutor(max(1, workers)) as pool:  # decoders release the interpreter while they work

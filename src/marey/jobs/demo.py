@@ -1,23 +1,27 @@
 """The main job on the embedded default: render a stage, validate, train, evaluate, predict, and leave a report."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..data import read_manifest, validate
+from ..data import Manifest, read_manifest, validate
 from ..data.stage import render
 from ..errors import DataError
+from ..report import render_html, write_text
 from ..results import Evaluation
+from ..train import read_history
 from .evaluate import evaluate, evaluation_dict
 from .narrate import Narrator, Silent, progress_of
 from .predict import predict
 from .prepare import pick_workers
+from .publish import make_report
+from .run import Run, read_run
 from .train import train
 
-MODEL, SINGLE_FRAME = "motion_stage", "single_frame_stage"
-CLIPS_PER_CLASS = 30
-STREET_CLIPS_PER_CLASS = 4
+MOTION, SINGLE_FRAME = "motion_stage", "single_frame_stage"
+CLIPS_PER_CLASS, SEEN_CLIPS_PER_CLASS, STREET_CLIPS_PER_CLASS = 22, 3, 8
 EPOCHS = 20
 GROUPS = ("reversed", "tempo", "order", "appearance")
 
@@ -47,41 +51,90 @@ class DemoResult:
 
 
 def demo(out: str | Path, *, device: str = "auto", seed: int = 0, narrator: Narrator | None = None) -> DemoResult:
-    """Studio level, split by actor and scene; the single-frame model and the street level's figure stand beside."""
+    """Studio level, tested on unseen actors in unseen scenes; beside it the single-frame model, seen actors and scenes,
+    and the street level, which was not trained on."""
     narrator, out, workers = narrator or Silent(), Path(out), pick_workers(None)
-    studio, street = out / "stage", out / "street"
-    for folder, level, clips in ((studio, "studio", CLIPS_PER_CLASS), (street, "street", STREET_CLIPS_PER_CLASS)):
-        if not (folder / "annotations.csv").exists():
-            narrator.say(f"rendering the {level} level of the stage into {folder}")
-            tell = progress_of(narrator, f"render {level}")
-            render(folder, level=level, clips_per_class=clips, seed=seed, workers=workers + 1, progress=tell)
+    studio, street = out / "studio", out / "street"
+    for folder, clips, films in ((studio, CLIPS_PER_CLASS, 3), (street, STREET_CLIPS_PER_CLASS, 0)):
+        narrator.say(f"the {folder.name} level of the stage: {folder}")
+        render(
+            folder,
+            level=folder.name,
+            clips_per_class=clips,
+            cross_per_class=SEEN_CLIPS_PER_CLASS if films else 0,
+            untrimmed=films,
+            seed=seed,
+            workers=workers + 1,
+            progress=progress_of(narrator, f"render {folder.name}"),
+        )
     data = studio / "annotations.csv"
-    found = validate(read_manifest(data), workers=workers, progress=progress_of(narrator, "validate"))
+    manifest = read_manifest(data)
+    found = validate(manifest, workers=workers + 1, progress=progress_of(narrator, "validate"))
     if not found.safe:
         raise DataError(f"{studio} is damaged ({found.problems[0].message}); delete it and run the demo again")
-    narrator.say("first the single-frame model, which sees no motion, for comparison")
-    still = train(
-        data, preset=SINGLE_FRAME, epochs=EPOCHS, out=out / "single-frame", device=device, seed=seed, narrator=narrator
-    )
-    narrator.say("now the same with a network that sees motion")
-    single = next(iter(still.evaluations.values()))
-    trial = train(
-        data,
-        preset=MODEL,
-        epochs=EPOCHS,
-        out=out / "model",
-        device=device,
-        seed=seed,
-        narrator=narrator,
-        baselines={"single frame": single},
-    )
-    on_street = evaluate(trial.folder, street / "annotations.csv", device=device, seed=seed, narrator=narrator)
-    shown = sorted((studio / "untrimmed").glob("*.mp4"))[:1]
-    timelines, _ = predict(trial.folder, shown, out=out, device=device, narrator=narrator)
-    film = out / f"{Path(next(iter(timelines))).stem}.mp4"
-    evaluations = {
-        "motion": next(iter(trial.evaluations.values())),
-        "single frame": single,
-        "motion, street level": next(iter(on_street.values())),
+    trials = {}
+    for name, preset, epochs in (("single frame", SINGLE_FRAME, EPOCHS), ("motion", MOTION, EPOCHS)):
+        narrator.say(f"training: {name}")
+        trials[name] = train(
+            data,
+            preset=preset,
+            epochs=epochs,
+            lr=3e-3,
+            smoothing=0.1,
+            out=out / name.replace(" ", "-"),
+            device=device,
+            seed=seed,
+            narrator=narrator,
+        )
+    evaluations = {name: trial.evaluations["label"] for name, trial in trials.items()}
+    run = read_run(trials["motion"].folder)
+    across = studio / "labels" / "generalization.csv"
+    seen = evaluate(run.folder, _seen(across), device=device, narrator=narrator)["label"]
+    on_street = evaluate(run.folder, street / "annotations.csv", split="test", device=device, narrator=narrator)[
+        "label"
+    ]
+    shown = sorted({s.path for s in read_manifest(studio / "labels" / "untrimmed.csv").samples})[:1]
+    timelines, _ = predict(run.folder, shown, out=out, device=device, narrator=narrator)
+    _write_report(out, run, manifest, evaluations, seen=seen, street=on_street, still=trials["single frame"].folder)
+    elsewhere = {"motion, seen actors and scenes": seen, "motion, street level": on_street}
+    return DemoResult(out, {**evaluations, **elsewhere}, out / f"{Path(next(iter(timelines))).stem}.mp4")
+
+
+def _seen(across: Path) -> Manifest:
+    """The clips of actors and scenes that are in the training split too, in other performances."""
+    condition = {sample.path: sample.group for sample in read_manifest(across, group_by="condition").samples}
+    manifest = read_manifest(across)
+    return replace(manifest, samples=tuple(s for s in manifest.samples if condition[s.path] == "seen"))
+
+
+def _write_report(
+    out: Path,
+    run: Run,
+    manifest: Manifest,
+    evaluations: Mapping[str, Evaluation],
+    *,
+    seen: Evaluation,
+    street: Evaluation,
+    still: Path,
+) -> None:
+    """The motion model's report, with the single-frame model beside it and the other conditions as breakdowns."""
+    own = evaluations["motion"]
+    conditions = {
+        "seen": {"seen": seen.metrics, "unseen": own.metrics},
+        "level": {"studio": own.metrics, "street": street.metrics},
     }
-    return DemoResult(out, evaluations, film)
+    report = make_report(
+        run,
+        replace(own, breakdowns={**own.breakdowns, **conditions}),
+        title="Marey demo",
+        manifest=manifest,
+        history=read_history(run.folder),
+        efficiency=_efficiency(run.folder),
+        baselines={"single frame": evaluations["single frame"]},
+        baseline_efficiency={"single frame": _efficiency(still)},
+    )
+    write_text(render_html(report), out / "report.html")
+
+
+def _efficiency(run: Path) -> dict[str, float]:
+    return json.loads((run / "evaluation.json").read_text(encoding="utf-8"))["efficiency"]

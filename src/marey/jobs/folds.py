@@ -21,8 +21,8 @@ from ..data import Manifest, Quarantine, Sample, grouped_folds, view_batches
 from ..errors import UsageError
 from ..metrics import estimate_class_mean, estimate_mean, paired_difference
 from ..presets import Preset, create_model, find_preset, imagenet_is_installed
-from ..report import render_html, worst_clips, write_text
-from ..results import Estimate, Evaluation, Report
+from ..report import render_html, write_text
+from ..results import Estimate, Evaluation
 from ..tasks import Recognition
 from ..train import pick_device
 from ..video import to_input
@@ -32,7 +32,7 @@ from .features import encode_samples
 from .learn import Lesson, learn, learn_head
 from .narrate import Narrator, Silent, progress_of
 from .prepare import ClassEdits, duplicates_of, load_data, pick_workers, refuse_hopeless
-from .publish import data_notes, thumbnails
+from .publish import make_report
 from .run import Run, begin_run, default_folder, write_json
 from .scores import spec_stamp
 
@@ -323,23 +323,20 @@ def publish_folds(run: Run, result: CrossValidation, manifest: Manifest) -> None
     """Write report.html and folds.json of a cross-validation."""
     model, *others = result.evaluations
     evaluation = result.evaluations[model]
-    worst = worst_clips(evaluation)
-    report = Report(
+    report = make_report(
+        run,
+        evaluation,
         title=f"{run.folder.name}: {result.folds} folds",
-        evaluation=evaluation,
-        baselines={name: result.evaluations[name] for name in others},
-        history=(),
+        manifest=manifest,
         efficiency={"train_minutes": result.minutes},
-        thumbnails=dict(thumbnails(worst)),
-        run={**run.info, "folder": str(run.folder)},
-        notes=(*map(_paired_note, result.paired.items()), *data_notes(manifest)),
+        baselines={name: result.evaluations[name] for name in others},
+        notes=[_paired_note(name, difference) for name, difference in result.paired.items()],
     )
     write_text(render_html(report), run.folder / "report.html")
     write_json(run.folder / "folds.json", result.to_dict())
 
 
-def _paired_note(pair: tuple[str, Estimate]) -> str:
-    name, difference = pair
+def _paired_note(name: str, difference: Estimate) -> str:
     beyond = "beyond chance" if difference.low > 0 or difference.high < 0 else "not beyond chance"
     return (
         f"Against {name} on the same clips: {100 * difference.value:+.1f} points of accuracy "

@@ -7,7 +7,7 @@ from math import ceil
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..data import FrameStore, Manifest, Quarantine, Sample, TrainingBatches, view_batches
 from ..models import VideoModel
@@ -126,7 +126,7 @@ def learn_head(
     val_inputs = torch.stack([encoded_val[index][0] for index in held]).to(device) if held else inputs[:0]
     val_targets = task.targets([val[index] for index in held]).to(device)
 
-    def validate(_: VideoModel) -> dict[str, float]:
+    def validate(_: nn.Module) -> dict[str, float]:
         with torch.inference_mode():
             return figures(task, model.classify(val_inputs), val_targets)
 
@@ -231,7 +231,7 @@ class ValidationClips:
         if self.fits:
             self.held = held
 
-    def __call__(self, model: VideoModel) -> dict[str, float]:
+    def __call__(self, model: nn.Module) -> dict[str, float]:
         lesson, logits, index = self.lesson, [], []
         with torch.inference_mode():
             for batch in self._batches():
@@ -273,7 +273,7 @@ def _fit(
     lesson: Lesson,
     step: Callable[[dict[str, Tensor]], dict[str, Tensor]],
     batches: Callable[[int], Iterator[dict[str, Tensor]]],
-    validate: Callable[[VideoModel], dict[str, float]] | None,
+    validate: Callable[[nn.Module], dict[str, float]] | None,
     *,
     count: int,
     out: Path | None,

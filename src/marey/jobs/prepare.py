@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from glob import glob
 from pathlib import Path
 
-from ..data import Manifest, edit_classes, near_duplicates, read_manifest, split_manifest, unit_of, videos_below
+from ..data import Manifest, edit_classes, near_duplicates, read_manifest, split_manifest, unit_of
+from ..data.finding import videos_below
 from ..errors import DataError, UsageError
 from .narrate import Narrator, progress_of
-
 
 FEWEST_UNITS_TO_WATCH = 8  # with fewer sources, all that are not tested on are needed to learn from
 

@@ -19,7 +19,6 @@ from .run import Run, write_json
 from .scores import Trained, clip_probabilities
 
 TIMED_CLIPS = 8
-WORST_CLIPS = 12
 THUMBNAIL_PX = 160
 
 
@@ -27,13 +26,11 @@ def publish(
     run: Run,
     trained: Trained,
     evaluations: Mapping[str, Evaluation],
-    baselines: Mapping[str, Evaluation],
     *,
     manifest: Manifest,
     samples: Sequence[Sample],
     history: Sequence[Mapping[str, float]],
     train_minutes: float,
-    notes: Sequence[str] = (),
 ) -> None:
     """Write report.html, model_card.md and, last, evaluation.json, which marks the run as finished.
 
@@ -42,21 +39,38 @@ def publish(
     """
     efficiency = measure_efficiency(trained, samples) | {"train_minutes": train_minutes}
     for number, (head, evaluation) in enumerate(evaluations.items()):
-        worst = worst_clips(evaluation)
-        report = Report(
-            title=f"{run.folder.name}: {head}" if len(evaluations) > 1 else run.folder.name,
-            evaluation=evaluation,
-            baselines=baselines,
-            history=tuple(history),
-            efficiency=efficiency,
-            thumbnails=dict(thumbnails(worst)),
-            run={**run.info, "folder": str(run.folder)},
-            notes=(*notes, *data_notes(manifest)),
-        )
+        title = f"{run.folder.name}: {head}" if len(evaluations) > 1 else run.folder.name
+        report = make_report(run, evaluation, title=title, manifest=manifest, history=history, efficiency=efficiency)
         suffix = f"-{head}" if number else ""
         write_text(render_html(report), run.folder / f"report{suffix}.html")
         write_text(render_card(report), run.folder / f"model_card{suffix}.md")
-    write_json(run.folder / "evaluation.json", evaluation_dict(evaluations))
+    write_json(run.folder / "evaluation.json", {**evaluation_dict(evaluations), "efficiency": efficiency})
+
+
+def make_report(
+    run: Run,
+    evaluation: Evaluation,
+    *,
+    title: str,
+    manifest: Manifest,
+    history: Sequence[Mapping[str, float]] = (),
+    efficiency: Mapping[str, float],
+    baselines: Mapping[str, Evaluation] | None = None,
+    baseline_efficiency: Mapping[str, Mapping[str, float]] | None = None,
+    notes: Sequence[str] = (),
+) -> Report:
+    """The report of a run, with pictures of its worst clips."""
+    return Report(
+        title=title,
+        evaluation=evaluation,
+        baselines=baselines or {},
+        history=tuple(history),
+        efficiency=efficiency,
+        baseline_efficiency=baseline_efficiency or {},
+        thumbnails=dict(thumbnails(worst_clips(evaluation))),
+        run={**run.info, "folder": str(run.folder)},
+        notes=(*notes, *data_notes(manifest)),
+    )
 
 
 def measure_efficiency(trained: Trained, samples: Sequence[Sample]) -> dict[str, float]:

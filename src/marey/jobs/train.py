@@ -66,7 +66,6 @@ def train(
     device: str = "auto",
     workers: int | None = None,
     seed: int = 0,
-    baselines: Mapping[str, Evaluation] | None = None,
     narrator: Narrator | None = None,
 ) -> Trial:
     """Train on DATA and evaluate on clips that were held out.
@@ -77,7 +76,7 @@ def train(
     asked = {
         name: value
         for name, value in locals().items()
-        if name not in {"out", "device", "workers", "use_cache", "baselines", "narrator"}
+        if name not in {"out", "device", "workers", "use_cache", "narrator"}
     }
     narrator, edits, views = narrator or Silent(), edits or ClassEdits(), views or "1x1"
     arguments = {
@@ -177,7 +176,6 @@ def train(
         run,
         trained,
         evaluations,
-        baselines or {},
         manifest=manifest,
         samples=held,
         history=fitted.history,
