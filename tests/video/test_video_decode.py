@@ -299,6 +299,15 @@ def test_a_video_belongs_to_its_process(plain: Path, monkeypatch: pytest.MonkeyP
         video.frames_at([0.0])
 
 
+@pytest.mark.parametrize("fps", [None, 10.0])
+def test_a_stream_ends_with_its_video(plain: Path, fps: float | None) -> None:
+    with open_video(plain) as video:
+        stream = video.stream(fps=fps)
+        next(stream)
+    with pytest.raises(ValueError, match="is closed; open it again"):
+        next(stream)
+
+
 def test_arguments_of_open_video(plain: Path) -> None:
     with pytest.raises(ValueError, match="threads is 0; it must be 1 or more"):
         open_video(plain, threads=0)

@@ -13,8 +13,8 @@ from av.error import FFmpegError
 from av.stream import Discard
 
 from ..errors import VideoError
+from .clock import clock_of
 from .container import Source, open_container, video_stream
-from .probe import clock_of
 
 _LEAD_IN_S = 0.5  # decoded before the start, so that codec and resampler have settled
 _GAP_S = 0.02  # times of blocks are rounded; a silence is longer than that

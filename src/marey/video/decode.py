@@ -60,7 +60,7 @@ class Video:
 
     def close(self) -> None:
         """Release the file and the codec; closing twice is fine."""
-        if self._decoder is not None and self._process == os.getpid():
+        if self._decoder is not None and self._process == os.getpid():  # a fork has no codec threads to stop
             self._decoder.close()
         self._decoder = None
 
@@ -105,6 +105,7 @@ class Video:
                     return
                 if second >= start_s - 5e-4:  # times of frames are rounded, see Clock.ticks
                     yield second, frame
+                    self._opened()  # or it was closed meanwhile
             return
         for k in range(max(0, math.ceil((end - start_s) * fps - 1e-6))):
             second = start_s + k / fps

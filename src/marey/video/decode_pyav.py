@@ -18,9 +18,10 @@ from av.stream import Discard
 from av.video.reformatter import Colorspace, VideoReformatter
 
 from ..errors import VideoError
+from .clock import clock_of
 from .container import Source, is_listed, open_container, video_stream
 from .feed import Feed, Shown
-from .probe import clock_of, describe, rotation_of, turn
+from .probe import describe, rotation_of, turn
 from .transform import SWSCALE, Resample
 
 _FEW_FRAMES = 4  # decoding this many is cheaper than a seek

@@ -12,8 +12,9 @@ from functools import cache
 import numpy as np
 
 from ..errors import MissingExtra, VideoError
+from .clock import clock_of
 from .container import Source, locate, open_container, video_stream
-from .probe import clock_of, describe, rotation_of
+from .probe import describe, rotation_of
 from .transform import Resample, resize
 
 _AT_ONCE = 16  # full-size frames in memory

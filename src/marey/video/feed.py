@@ -9,7 +9,7 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from .probe import packet_tick
+from .clock import packet_tick
 
 _CUT_OFF = 2  # frames that a missing end may spoil
 _TIMES_SOME = {"mpeg", "mpegts"}  # give a time only to the first frame of a block of bytes; the next ones count from it

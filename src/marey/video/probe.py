@@ -12,13 +12,12 @@ from av import VideoFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.packet import Packet
 from av.video.stream import VideoStream
 
 from ..errors import VideoError
+from .clock import Clock, clock_of, frame_rate, packet_tick
 from .container import Source, is_listed, open_container, video_stream
 
-_WARM_UP_S = 0.25  # sound that starts no more than this before the pictures is the warm-up of its codec
 _TAIL_S = 2.0  # how far before the claimed end the last packets are looked for
 _REORDER = 17  # more frames than any codec reorders
 _LIE_S = 0.5  # by how much the end that a header claims may exceed the end of the packets
@@ -51,24 +50,6 @@ class VideoInfo:
     container: str
 
 
-class Clock(NamedTuple):
-    """How the times of a stream become seconds: a tick lasts `base` seconds, time 0 is at tick `zero`, and a frame
-    lasts `frame` ticks on average."""
-
-    base: Fraction
-    zero: int
-    frame: int
-
-    def ticks(self, second: float) -> int:
-        """The tick of a time, which is forgiven half a tick (at most half a millisecond), because the times of frames
-        are rounded to ticks: Matroska shows frame 2 of 30 a second at 0.067 s, not at 2/30 s."""
-        slack = min(self.base / 2, Fraction(1, 2000))
-        return self.zero + int((Fraction(second) + slack) // self.base)
-
-    def seconds(self, ticks: int) -> float:
-        return float((ticks - self.zero) * self.base)
-
-
 def probe(path: Source, *, exact: bool = False) -> VideoInfo:
     """Facts about a video: what its header says, but with the end looked up where the last packets are.
 
@@ -95,21 +76,6 @@ def verify(path: Source) -> VideoInfo:
     if claimed > held + slack_s * info.fps:
         raise VideoError(info.path, f"its header claims {claimed} frames, but it holds {held}; copy or encode it again")
     return measured
-
-
-def frame_rate(stream: VideoStream) -> Fraction:
-    """Average frames per second; of a stream without times what its codec says, not the demuxer's default of 25."""
-    known = (stream.average_rate, stream.guessed_rate, stream.base_rate)
-    return next((r for r in (known if stream.start_time is not None else known[1:]) if r), Fraction(25))
-
-
-def clock_of(container: InputContainer, stream: VideoStream) -> Clock:
-    """Time 0 is where a player starts: the first picture, or the sound where that clearly starts before it."""
-    base = stream.time_base or Fraction(1, 90_000)
-    first = stream.start_time or 0
-    lead_s = first * base - Fraction(max(container.start_time or 0, 0), av.time_base)
-    zero = first - round(lead_s / base) if lead_s > _WARM_UP_S else first
-    return Clock(base, zero, max(1, round(1 / frame_rate(stream) / base)))
 
 
 def describe(container: InputContainer, stream: VideoStream, path: str, rotation: int) -> VideoInfo:
@@ -215,13 +181,6 @@ def _read_packets(container: InputContainer, stream: VideoStream, clock: Clock) 
         pass
     all_end_s = max(clock.seconds(end), sound_s - float(clock.zero * clock.base))
     return _Packets(np.sort(np.asarray(starts, dtype=np.int64)), end, all_end_s)
-
-
-def packet_tick(packet: Packet, container_name: str) -> int | None:
-    """When the frame of a packet appears. AVI stores no times, only an order: there it is when it is decoded."""
-    if container_name == "avi" or packet.pts is None:
-        return packet.dts
-    return packet.pts
 
 
 def _tail_packets(container: InputContainer, stream: VideoStream, clock: Clock, claimed_s: float) -> _Packets | None:
