@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from marey.data import near_duplicates, read_manifest
-from marey.data.duplicates import fine_likeness
+from marey.data.duplicates import second_look
 from marey.data.signatures import Signature, alike, motion_likeness, signature
 from marey.data.stage import render
 from marey.video import VideoWriter, open_video, resize_short
@@ -78,9 +78,10 @@ def strangers(name: str, paths: list[str], groups: list[str | None]) -> None:
         for b, value in enumerate(likeness, a + 1):
             motions[groups[a] == groups[b]].append(float(value))
     likes = [like for like in alike(signatures) if not like.still]
-    fine = [fine_likeness(paths[like.first], paths[like.second], like) for like in likes]
+    looks = [second_look(paths[like.first], paths[like.second], like) for like in likes]
     print(f"  {name:24s} one group {max(motions[True]):.2f}, different groups {max(motions[False]):.2f};", end=" ")
-    print(f"{len(fine)} pairs need a second look" + (f", at most {max(fine):.2f} there" if fine else ""))
+    print(f"{len(looks)} pairs need a second look", end="")
+    print(f", most alike there {max(looks)[0]:.2f} and {max(m for _, m in looks):.2f}" if looks else "")
 
 
 def main() -> None:
@@ -92,7 +93,7 @@ def main() -> None:
     data = read_manifest(arguments.data)
     paths, groups = [sample.path for sample in data.samples], [sample.group for sample in data.samples]
     with tempfile.TemporaryDirectory() as folder:
-        print("likeness between different clips")
+        print("likeness in motion between different clips; at the second look in colour and in motion")
         strangers("clips", paths, groups)
         for style in ("figure", "point-light"):
             out = render(Path(folder) / style, style=style, clips_per_class=arguments.stage_clips)

@@ -8,8 +8,8 @@ import pytest
 
 from marey.data import near_duplicates
 from marey.data.duplicates import connected, same_bytes
-from marey.data.signatures import Signature, alike, cells, describe, motion_likeness
-from marey.video import VideoWriter
+from marey.data.signatures import Signature, alike, cells, describe, motion_likeness, signature
+from marey.video import VideoWriter, open_video
 
 FPS, SECONDS, HEIGHT, WIDTH = 16, 2, 48, 64
 
@@ -73,6 +73,17 @@ def test_the_same_bytes_are_found_without_decoding(films: dict[str, str], tmp_pa
     assert same_bytes([str(tmp_path / "gone.mp4")]) == ()
 
 
+def test_two_actors_who_do_the_same_are_told_apart_by_their_colours(tmp_path: Path) -> None:
+    tints = np.array([[1.0, 0.7, 0.5], [0.6, 0.75, 1.0]])
+    paths = [write(tmp_path / f"{i}.mp4", (film(0) * tint).astype(np.uint8)) for i, tint in enumerate(tints)]
+    signatures = []
+    for path in paths:
+        with open_video(path) as video:
+            signatures.append(signature(video))
+    assert len(alike(signatures)) == 1
+    assert near_duplicates(paths).near == ()
+
+
 def test_still_films_need_the_same_picture(tmp_path: Path) -> None:
     paths = [
         write(tmp_path / "a.mp4", film(0, amount=0)),
@@ -94,10 +105,10 @@ def test_long_films_are_looked_at_in_few_frames(tmp_path: Path) -> None:
 
 
 def test_cells_are_exact_areas() -> None:
-    frames = np.zeros((1, 3, 5, 3), dtype=np.uint8)
-    frames[0, :, 2] = 200
-    np.testing.assert_allclose(cells(frames, 2), np.full((1, 2, 2), 40.0), rtol=1e-5)
-    assert cells(frames, 12).mean() == pytest.approx(40.0, rel=1e-5)
+    picture = np.zeros((1, 3, 5), dtype=np.uint8)
+    picture[0, :, 2] = 200
+    np.testing.assert_allclose(cells(picture, 2), np.full((1, 2, 2), 40.0), rtol=1e-5)
+    assert cells(picture, 12).mean() == pytest.approx(40.0, rel=1e-5)
 
 
 def random_signature(rng: np.random.Generator, length: int) -> Signature:

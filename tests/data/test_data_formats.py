@@ -556,6 +556,9 @@ def test_more_that_formats_cannot_hold(videos: Path, tmp_path: Path) -> None:
     for kind in ("kinetics", "ucf101", "something"):
         with pytest.raises(DataError, match="holds one label a clip, not verb, noun; write parquet or jsonl"):
             write_manifest(Manifest((data.samples[0],), heads, False, "", ""), tmp_path / "out", kind)
+    packed = replace(data, samples=(replace(data.samples[0], path="/s.tar::1.mp4"),))
+    with pytest.raises(DataError, match=r"names files, and .*s.tar::1.mp4 is in a shard; unpack it"):
+        write_manifest(packed, tmp_path / "out", "kinetics")
     assert not list(tmp_path.iterdir())
 
 

@@ -122,6 +122,15 @@ def test_group_by_names_any_column(clips: Path) -> None:
         read_manifest(clips, kind="folders", group_by="day")
 
 
+def test_test_clips_may_lack_a_label(clips: Path) -> None:
+    text = "path,label,split\na/1.mp4,x,train\nb/3.mp4,,test\n"
+    data = read_manifest(table(clips, text))
+    assert labels(data) == [("x",), ()]
+    for kind in ("csv", "jsonl", "parquet"):
+        write_manifest(data, clips / f"again.{kind}", kind)
+        assert read_manifest(clips / f"again.{kind}").samples == data.samples
+
+
 def test_root_says_where_the_videos_are(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = table(tmp_path_factory.mktemp("lists"), "path,label\na/1.mp4,x\n")
     assert read_manifest(path, root=clips).samples[0].path == str(clips / "a/1.mp4")
@@ -179,6 +188,7 @@ def test_a_doubt_is_said_with_its_cure(clips: Path) -> None:
         ("path,label,start_s\na/1.mp4,x,nan\n", "start_s is 'nan'; write seconds"),
         ("path,label,start_s,end_s\na/1.mp4,x,5,4\n", "line 2: the span ends at 4 s but starts at 5 s; the end must"),
         ("path,label,split\na/1.mp4,x,trian\n", "line 2: split is 'trian'; use train, val or test, or leave it empty"),
+        ("path,label,Label\na/1.mp4,x,y\n", "clips.csv has two columns called 'label'; rename one of them"),
         ("path,label\n", "clips.csv lists no video; add a line for each"),
         (
             "path,label\na/1.mp4,x\na/8.mp4,x\na/9.mp4,x\n",

@@ -203,6 +203,9 @@ def by_split(manifest: Manifest, *, kind: str) -> dict[str, list[Sample]]:
 
 def stems(manifest: Manifest, *, kind: str) -> dict[str, str]:
     """path -> file name without extension; DataError where `kind`, which knows videos by it, would confuse two."""
+    member = next((sample.path for sample in manifest.samples if MEMBER in sample.path), None)
+    if member is not None:
+        raise DataError(f"{kind} names files, and {member} is in a shard; unpack it, or write parquet, csv or jsonl")
     named = {sample.path: Path(sample.path).stem for sample in manifest.samples}
     twice = next((stem for stem, count in Counter(named.values()).items() if count > 1), None)
     if twice is not None:

@@ -44,10 +44,9 @@ class Likeness:
     still: bool
 
 
-def cells(frames: np.ndarray, count: int) -> np.ndarray:
-    """float32 (t, count, count): mean grey level of each cell of uint8 frames (t, h, w, 3), by exact areas."""
-    grey = frames @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
-    return _areas(grey.shape[1], count) @ grey @ _areas(grey.shape[2], count).T
+def cells(planes: np.ndarray, count: int) -> np.ndarray:
+    """float32 (..., count, count): the mean of each cell of pictures (..., h, w), by exact areas."""
+    return _areas(planes.shape[-2], count) @ planes.astype(np.float32) @ _areas(planes.shape[-1], count).T
 
 
 def _areas(pixels: int, count: int) -> np.ndarray:
@@ -64,7 +63,8 @@ def signature(video: Video) -> Signature:
         step_s *= 2
     count = max(1, int(np.ceil(video.info.duration_s / step_s - 1e-6)))
     frames = video.frames_at(step_s * np.arange(count), short_px=READ_PX).frames
-    return describe(cells(frames, CELLS).reshape(count, -1), step_s)
+    grey = frames @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
+    return describe(cells(grey, CELLS).reshape(count, -1), step_s)
 
 
 def describe(grey: np.ndarray, step_s: float) -> Signature:

@@ -50,8 +50,11 @@ class Source:
         """The first 64 KiB; empty for what is not a file."""
         if not self.path.is_file():
             return b""
-        with self.path.open("rb") as file:
-            return file.read(HEAD_BYTES)
+        try:
+            with self.path.open("rb") as file:
+                return file.read(HEAD_BYTES)
+        except OSError as error:
+            raise DataError(f"{self.path} cannot be opened ({error.strerror}); check its permissions") from error
 
     @cached_property
     def first_line(self) -> str:
@@ -98,6 +101,9 @@ class Source:
 
     def records(self) -> Iterator[tuple[str, dict[str, str]]]:
         """(where, column -> cell) of every row of a table with a header; DataError where a row has another length."""
+        twice = next((name for name in self.columns if name and self.columns.count(name) > 1), None)
+        if twice is not None:
+            raise DataError(f"{self.path} has two columns called {twice!r}; rename one of them")
         reader = csv.reader(StringIO(self.text(), newline=""), delimiter=self.delimiter, strict=True)
         header = False
         try:

@@ -1,5 +1,7 @@
 """Tables with `path,label` and optional `start_s,end_s,split,group`: CSV, TSV, JSON Lines and Parquet.
 
+The group may be called group, source, subject or camera; the first of these counts. Only test clips may lack a label.
+
 Several labels of one row are separated by '|' or ';', or are a list in JSON Lines and Parquet; both make the data
 multi-label. Several heads are columns `label:HEAD`. A column `class_group` names the group a class is reported under.
 Parquet written here is the internal manifest: its schema metadata holds what the rows do not.
@@ -94,17 +96,16 @@ def _draft(
         path, group = record.get(path_column), record.get(group_column)
         if path is None or str(path).strip() == "":
             raise DataError(f"{where}: {path_column} is empty; name the video file or remove the line")
-        labels = {}
+        labels, split = {}, split_name(record.get("split"), where=where)
         for head, column in label_columns.items():
             labels[head], several = _names(record.get(column), separators=separators, where=where)
             multi_label |= several
-            unlabelled = unlabelled or ("" if labels[head] or several else f"{where}: {column}")
+            unlabelled = unlabelled or ("" if labels[head] or several or split == "test" else f"{where}: {column}")
         start_s, end_s = checked_span(
             seconds(record.get("start_s"), column="start_s", where=where),
             seconds(record.get("end_s"), column="end_s", where=where),
             where=where,
         )
-        split = split_name(record.get("split"), where=where)
         named = None if group in (None, "") else str(group)
         rows.append((where, Sample(os.path.normpath(folder / str(path)), labels, start_s, end_s, split, named)))
         part = record.get("class_group")

@@ -2,13 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..errors import VideoError
 from ..video import VideoInfo, probe, verify
-from .duplicates import Duplicates, near_duplicates
+from .duplicates import Duplicates, near_duplicates, reading_pool
 from .manifest import Manifest, Sample
 from .problems import (
     ClassBalance,
@@ -70,7 +69,7 @@ def validate(
     infos: dict[str, VideoInfo] = {}
     unreadable: dict[str, str] = {}
     lies: dict[str, str] = {}
-    with ThreadPoolExecutor(max(1, workers)) as pool:
+    with reading_pool(workers) as pool:
         for done, (path, (info, reason)) in enumerate(zip(paths, pool.map(_facts, paths), strict=True), 1):
             if info is None:
                 unreadable[path] = reason
