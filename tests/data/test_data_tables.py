@@ -175,6 +175,15 @@ def test_a_doubt_is_said_with_its_cure(clips: Path) -> None:
         read_manifest(clips, kind="cvs")
 
 
+def test_a_table_that_agrees_with_its_class_folders_is_taken(clips: Path) -> None:
+    lines = [f"{name},{name[0]},s" for name in ("a/1.mp4", "a/2.avi", "b/3.mp4", "b/4.MOV")]
+    table(clips, "path,label,source\n" + "\n".join(lines))
+    assert (read_manifest(clips).kind, read_manifest(clips).grouped_by) == ("CSV", "source")
+    table(clips, "path,label\na/1.mp4,x\nb/3.mp4,y\n")
+    (clips / "docs").mkdir()
+    assert read_manifest(clips).kind == "CSV"  # the folders are not the classes
+
+
 @pytest.mark.parametrize(
     "text, message",
     [

@@ -120,8 +120,7 @@ def read_manifest(
     if source.path.is_file() and source.path.stat().st_size == 0:
         raise DataError(f"{path} is empty; name an annotation file with a line for each video")
     found, sources = (wanted, _sources_of(wanted, source)) if wanted else _recognised(source)
-    drafts = [(split_of_file(one.path.name) if len(sources) > 1 else None, found.read(one)) for one in sources]
-    return assemble(merged(drafts), source=str(path), kind=found.title)
+    return assemble(_read(found, sources), source=str(path), kind=found.title)
 
 
 def write_manifest(manifest: Manifest, path: str | Path, kind: str) -> None:
@@ -140,6 +139,10 @@ def write_manifest(manifest: Manifest, path: str | Path, kind: str) -> None:
         if unfinished.is_dir():
             rmtree(unfinished)
         unfinished.unlink(missing_ok=True)
+
+
+def _read(found: Format, sources: Sequence[Source]) -> Draft:
+    return merged([(split_of_file(one.path.name) if len(sources) > 1 else None, found.read(one)) for one in sources])
 
 
 def _annotation_files(folder: Path) -> list[Path]:
@@ -190,6 +193,10 @@ def _recognised(source: Source) -> tuple[Format, list[Source]]:
             fits[kind] = fitting
     if not fits:
         raise DataError(_why_none(source))
+    if len(fits) == 2 and "folders" in fits:
+        other = next(kind for kind in fits if kind != "folders")
+        if _adds_nothing(source, _read(FORMATS[other], fits[other])):
+            del fits["folders"]
     if len(fits) > 1:
         ways = "; ".join(
             f"{FORMATS[kind].title}{_named(fitting, source)} (--kind {kind})" for kind, fitting in fits.items()
@@ -197,6 +204,16 @@ def _recognised(source: Source) -> tuple[Format, list[Source]]:
         raise DataError(f"{source} can be read in {len(fits)} ways: {ways}; choose one by --kind, or name the file")
     ((kind, fitting),) = fits.items()
     return FORMATS[kind], _parts(FORMATS[kind], fitting)
+
+
+def _adds_nothing(source: Source, listed: Draft) -> bool:
+    """Whether the class folders cannot be read, or say of the same videos what an annotation file beside them says."""
+    try:
+        folders = read_folders(source)
+    except DataError:
+        return True
+    pairs = ({(sample.path, sample.labels.get("label")) for _, sample in draft.rows} for draft in (folders, listed))
+    return next(pairs) == next(pairs)
 
 
 def _named(fitting: Sequence[Source], source: Source) -> str:
