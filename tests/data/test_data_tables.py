@@ -247,6 +247,17 @@ def test_wrong_jsonl(clips: Path, line: str, message: str) -> None:
         read_manifest(table(clips, '{"path": "a/1.mp4", "label": "x"}\n' + line, "clips.jsonl"))
 
 
+def test_odd_class_names_come_back(clips: Path) -> None:
+    names = ("a|b", "c;d", "line\u2028break", 'quote " and, comma')
+    found = [
+        Sample(str(clips / p), {"label": (n,)})
+        for p, n in zip(("a/1.mp4", "a/2.avi", "b/3.mp4", "b/4.MOV"), names, strict=True)
+    ]
+    for kind, some in (("jsonl", found), ("parquet", found), ("csv", found[2:])):
+        write_manifest(Manifest(tuple(some), {"label": names}, False, "", ""), clips / f"odd.{kind}", kind)
+        assert list(read_manifest(clips / f"odd.{kind}").samples) == some
+
+
 def test_parquet_of_others(clips: Path) -> None:
     pq.write_table(pa.table({"path": ["a/1.mp4", "b/3.mp4"], "label": ["x", "y"]}), clips / "clips.parquet")
     data = read_manifest(clips / "clips.parquet")

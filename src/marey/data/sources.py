@@ -95,7 +95,7 @@ class Source:
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """(where, text) of every line that is not blank."""
-        for number, line in enumerate(self.text().splitlines(), 1):
+        for number, line in enumerate(self.text().split("\n"), 1):
             if line.strip():
                 yield f"{self.path}, line {number}", line.strip()
 

@@ -2,9 +2,9 @@
 
 The group may be called group, source, subject or camera; the first of these counts. Only test clips may lack a label.
 
-Several labels of one row are separated by '|' or ';', or are a list in JSON Lines and Parquet; both make the data
-multi-label. Several heads are columns `label:HEAD`. A column `class_group` names the group a class is reported under.
-Parquet written here is the internal manifest: its schema metadata holds what the rows do not.
+Several labels of one row are separated by '|' or ';' in CSV and TSV, and are a list in JSON Lines and Parquet; either
+makes the data multi-label. Several heads are columns `label:HEAD`. A column `class_group` names the group a class is
+reported under. Parquet written here is the internal manifest: its schema metadata holds what the rows do not.
 """
 
 import csv
@@ -71,7 +71,7 @@ def _needed_columns(source: Source, columns: Sequence[str]) -> tuple[str, dict[s
     return path_column, labels
 
 
-def _names(cell: Any, *, separators: str, where: str) -> tuple[tuple[str, ...], bool]:
+def _names(cell: Any, separators: str) -> tuple[tuple[str, ...], bool]:
     """(class names, whether the cell is written as several)."""
     if isinstance(cell, list):
         return tuple(dict.fromkeys(str(name) for name in cell)), True
@@ -84,7 +84,7 @@ def _names(cell: Any, *, separators: str, where: str) -> tuple[tuple[str, ...], 
 
 
 def _draft(
-    source: Source, columns: Sequence[str], records: Iterator[tuple[str, Mapping[str, Any]]], *, separators: str
+    source: Source, columns: Sequence[str], records: Iterator[tuple[str, Mapping[str, Any]]], *, separators: str = ""
 ) -> Draft:
     path_column, label_columns = _needed_columns(source, columns)
     group_column = source.group_column(columns, GROUP_COLUMNS)
@@ -98,7 +98,7 @@ def _draft(
             raise DataError(f"{where}: {path_column} is empty; name the video file or remove the line")
         labels, split = {}, split_name(record.get("split"), where=where)
         for head, column in label_columns.items():
-            labels[head], several = _names(record.get(column), separators=separators, where=where)
+            labels[head], several = _names(record.get(column), separators)
             multi_label |= several
             unlabelled = unlabelled or ("" if labels[head] or several or split == "test" else f"{where}: {column}")
         start_s, end_s = checked_span(
@@ -135,7 +135,7 @@ def read_jsonl(source: Source) -> Draft:
         record = {str(name).lower(): cell for name, cell in record.items()}
         columns |= dict.fromkeys(record)
         records.append((where, record))
-    return _draft(source, tuple(columns), iter(records), separators="|;")
+    return _draft(source, tuple(columns), iter(records))
 
 
 def read_parquet(source: Source) -> Draft:
@@ -147,7 +147,7 @@ def read_parquet(source: Source) -> Draft:
     kept = json.loads((table.schema.metadata or {}).get(METADATA_KEY, b"{}"))
     table = table.rename_columns([name.lower() for name in table.column_names])
     records = ((f"{source}, row {number}", record) for number, record in enumerate(table.to_pylist(), 1))
-    draft = _draft(source, table.column_names, records, separators="|;")
+    draft = _draft(source, table.column_names, records)
     if not kept:
         return draft
     if kept.get("schema") != SCHEMA:
