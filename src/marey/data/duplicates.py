@@ -10,8 +10,8 @@ there are at most 40). Two films look alike when
 
 The first two numbers are cheap and keep the third to few pairs. Pairs that look alike are looked at once more, in
 40 x 40 cells of colour at ten times, the shift now exact: their mean frames must correlate by at least 0.98 and their
-frames less the mean by at least 0.85. That tells apart two actors who do the same at the same place. Where nothing moves
-in either film, it is their mean frames that must correlate by 0.995, once.
+frames less the mean by at least 0.85. That tells apart two actors who do the same at the same place. Where nothing
+moves in either film, it is their mean frames that must correlate by 0.995, once.
 
 Chosen on 202 real surveillance clips of 34 cameras and on the stage; bench/near_duplicates.py measures both.
 """

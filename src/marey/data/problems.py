@@ -45,45 +45,42 @@ class ClassBalance:
 
 
 def class_problems(manifest: Manifest) -> list[Problem]:
-    """Classes that cannot be learned or tested as they are; reads no video, so that training asks it first."""
-    found: list[Problem] = []
+    """Classes that cannot be learned or tested as they are; reads no video, so that training can ask it first."""
     parted = {sample.split for sample in manifest.samples} - {None}
-    for balance in class_balance(manifest, [0.0] * len(manifest)):
-        name = f"class {balance.label!r}" + (f" of {balance.head}" if len(manifest.heads) > 1 else "")
-        cure = "add clips of it, merge it with another class or leave it out"
-        if not balance.clips:
-            found.append(Problem("warning", "class", f"{name} is listed but has no clip; {cure}"))
-        elif balance.clips == 1:
-            found.append(Problem("error", "class", f"{name} has one clip, too few to learn and to test; {cure}"))
-        elif "train" in parted and not balance.splits.get("train") and not balance.splits.get(""):
-            found.append(Problem("error", "class", f"{name} has no clip in train; move some there, or leave it out"))
-        elif balance.units == 1:
-            word = "group" if manifest.grouped_by else "video"
-            found.append(Problem("warning", "class", f"{name} is in one {word} only, so it cannot be tested; {cure}"))
-        elif "test" in parted and not balance.splits.get("test") and not balance.splits.get(""):
-            found.append(
-                Problem("warning", "class", f"{name} has no clip in test, so nothing will be known of it; {cure}")
+    balances = class_balance(manifest, [0.0] * len(manifest))
+    found = [problem for balance in balances if (problem := _scarcity(manifest, balance, parted))]
+    for head in manifest.heads:
+        having = sorted((b for b in balances if b.head == head and b.clips), key=lambda b: b.clips)
+        if len(having) < 2 and not (manifest.multi_label and having):
+            only = f"one class in {head}, {having[0].label!r}" if having else f"no class in {head}"
+            message = f"{manifest.source} has {only}, and nothing can be told apart; add another"
+            found.append(Problem("error", "class", message))
+        elif having[-1].clips > MOST_IMBALANCE * having[0].clips:
+            message = (
+                f"class {having[-1].label!r} has {having[-1].clips} clips and {having[0].label!r} {having[0].clips}; "
+                "balance the sampling or the class weights, or read mean per class and not top-1"
             )
-    for head, names in manifest.heads.items():
-        clips = Counter(name for sample in manifest.samples for name in sample.labels.get(head, ()))
-        if len(clips) < 2 and not (manifest.multi_label and clips):
-            only = f"one class in {head}, {next(iter(clips))!r}" if clips else f"no class in {head}"
-            found.append(
-                Problem("error", "class", f"{manifest.source} has {only}, and nothing can be told apart; add another")
-            )
-        elif (
-            len(names) > 1
-            and (most := clips.most_common()[0])[1] > MOST_IMBALANCE * (least := clips.most_common()[-1])[1]
-        ):
-            found.append(
-                Problem(
-                    "warning",
-                    "balance",
-                    f"class {most[0]!r} has {most[1]} clips and {least[0]!r} {least[1]}; "
-                    "balance the sampling or the class weights, or read mean per class and not top-1",
-                )
-            )
+            found.append(Problem("warning", "balance", message))
     return found
+
+
+def _scarcity(manifest: Manifest, balance: ClassBalance, parted: set[str]) -> Problem | None:
+    """What one class lacks; `parted` are the splits that the data declare."""
+    name = f"class {balance.label!r}" + (f" of {balance.head}" if len(manifest.heads) > 1 else "")
+    cure = "add clips of it, merge it with another class or leave it out"
+    undecided = balance.splits.get("", 0)
+    if not balance.clips:
+        return Problem("warning", "class", f"{name} is listed but has no clip; {cure}")
+    if balance.clips == 1:
+        return Problem("error", "class", f"{name} has one clip, too few to learn and to test; {cure}")
+    if "train" in parted and not undecided and not balance.splits.get("train"):
+        return Problem("error", "class", f"{name} has no clip in train; move some there, or leave it out")
+    if balance.units == 1:
+        word = "group" if manifest.grouped_by else "video"
+        return Problem("warning", "class", f"{name} is in one {word} only, so it cannot be tested; {cure}")
+    if "test" in parted and not undecided and not balance.splits.get("test"):
+        return Problem("warning", "class", f"{name} has no clip in test, so nothing will be known of it; {cure}")
+    return None
 
 
 def class_balance(manifest: Manifest, lengths: Sequence[float]) -> tuple[ClassBalance, ...]:
