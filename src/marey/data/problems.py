@@ -46,7 +46,7 @@ class ClassBalance:
 
 def class_problems(manifest: Manifest) -> list[Problem]:
     """Classes that cannot be learned or tested as they are; reads no video, so that training can ask it first."""
-    parted = {sample.split for sample in manifest.samples} - {None}
+    parted = {sample.split for sample in manifest.samples if sample.split}
     balances = class_balance(manifest, [0.0] * len(manifest))
     found = [problem for balance in balances if (problem := _scarcity(manifest, balance, parted))]
     for head in manifest.heads:
