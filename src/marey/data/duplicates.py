@@ -13,7 +13,11 @@ The first two numbers are cheap and keep the third to few pairs. Pairs that look
 frames less the mean by at least 0.85. That tells apart two actors who do the same at the same place. Where nothing
 moves in either film, it is their mean frames that must correlate by 0.995, once.
 
-Chosen on 202 real surveillance clips of 34 cameras and on the stage; bench/near_duplicates.py measures both.
+By bench/near_duplicates.py no two of 202 real surveillance clips of 34 cameras, and no two of 384 clips of the stage in
+either style, are taken for one film: clips of one camera reach 0.69 in the third number; actors on the stage 0.92, or
+0.96 as moving dots, and are parted at the second look. Of copies of 101 real clips at 240 lines, all are found at half
+the size, mirrored, brighter, at half the frame rate, without the last 15 % and without the first 12 %, and 93 at CRF
+40; none that are cropped by 4 % on every side.
 """
 
 import hashlib
