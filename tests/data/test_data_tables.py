@@ -222,6 +222,16 @@ def test_other_wrong_files(clips: Path) -> None:
         read_manifest(clips / "latin.csv")
 
 
+def test_a_file_that_may_not_be_opened(clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def deny(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    path = table(clips, "path,label\n")
+    monkeypatch.setattr(Path, "open", deny)
+    with pytest.raises(DataError, match=r"clips.csv cannot be opened \(Permission denied\); check its permissions"):
+        read_manifest(path)
+
+
 # JSON Lines and Parquet
 
 
