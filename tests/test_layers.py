@@ -11,7 +11,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "marey"
 LAYERS = (  # bottom first; a room imports from lower layers and from itself
     {"results", "errors"},
     {"video", "nn", "text", "metrics"},
-    {"train", "report"},
+    {"training", "report"},
     {"data", "models", "codec"},
     {"tasks", "pretrain", "explain"},
     {"presets"},
@@ -81,7 +81,7 @@ def test_imports_run_one_way(path: Path) -> None:
     [
         ("video", "from ..data import Manifest"),
         ("data", "from marey.models import c3d"),
-        ("train", "import marey.report"),
+        ("training", "import marey.report"),
         ("jobs", "from rich import print"),
         ("data", "import av"),
         ("unknown", "import os"),

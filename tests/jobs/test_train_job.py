@@ -215,7 +215,7 @@ def test_plan_measures_each_candidate(small_films: Path) -> None:
     rows = plan(small_films / "annotations.csv", presets=("motion", "single_frame_stage"), workers=0)
     assert [row.preset for row in rows] == ["motion", "single_frame_stage"]
     for row in rows:
-        assert row.minutes > 0 and row.step_s > 0 and row.fits
+        assert row.minutes > 0 and row.clip_s > 0 and row.memory_mb >= 0 and row.fits
 
 
 def command(data: Path, out: Path) -> list[str]:

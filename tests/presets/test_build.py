@@ -7,7 +7,7 @@ from sklearn.datasets import load_sample_image
 
 from marey.errors import CheckpointError, MissingExtra, UsageError
 from marey.presets import PRESETS, create_model, find_preset, lite0_tensors, start_from_checkpoint
-from marey.train.checkpoint import save_checkpoint
+from marey.training.checkpoint import save_checkpoint
 
 NAME = "single_frame_stage"
 

@@ -6,7 +6,7 @@ import torch
 
 from ..data import Manifest
 from ..presets import Preset, find_preset, imagenet_is_installed
-from ..train import Recipe
+from ..training import Recipe
 
 FROZEN_BELOW = 5000  # clips; with fewer, or without a GPU, a frozen encoder learns more and sooner than a whole network
 STEPS_FROM_SCRATCH = 2400

@@ -11,7 +11,7 @@ from ..data.stage import render
 from ..errors import DataError
 from ..report import render_html, write_text
 from ..results import Evaluation
-from ..train import read_history
+from ..training import read_history
 from .evaluate import evaluate, evaluation_dict
 from .narrate import Narrator, Silent, progress_of
 from .predict import predict

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import MareyError
 from ..presets import imagenet_is_installed
-from ..train import free_bytes
+from ..training import free_bytes
 from .cache import cache_root, cache_sizes
 from .run import versions
 

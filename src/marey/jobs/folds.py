@@ -24,7 +24,7 @@ from ..presets import Preset, create_model, find_preset, imagenet_is_installed
 from ..report import render_html, write_text
 from ..results import Estimate, Evaluation
 from ..tasks import Recognition
-from ..train import pick_device
+from ..training import pick_device
 from ..video import to_input
 from .choose import choose_preset, choose_recipe, default_balance
 from .evaluate import score_arrays

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..data import FrameStore, Manifest, Quarantine, Sample, TrainingBatches, view_batches
 from ..models import VideoModel
 from ..tasks import Recognition, mirror_columns
-from ..train import (
+from ..training import (
     Fitted,
     Recipe,
     balanced_order,

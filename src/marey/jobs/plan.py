@@ -13,13 +13,13 @@ from ..errors import DataError, MissingExtra
 from ..models import VideoModel
 from ..presets import Preset, count, create_model, find_preset
 from ..tasks import Recognition
-from ..train import free_bytes, measure_memory, pick_device
+from ..training import free_bytes, measure_memory, pick_device
 from ..video import to_input
 from .choose import choose_preset, choose_recipe
 from .narrate import Narrator, Silent
 from .prepare import ClassEdits, load_data, pick_workers, refuse_hopeless, split_data
 
-MEASURED_BATCHES = 3
+MEASURED_STEPS, PROBE_CLIPS, ENCODED_AT_ONCE = 2, 2, 8
 CANDIDATES = ("motion_appearance", "motion", "efficientnet_lite0_difference", "r2plus1d_stage", "r3d_18", "r2plus1d_18")
 
 
@@ -28,8 +28,9 @@ class Plan:
     """What training one preset on this data and machine costs.
 
     decode_s     seconds to decode every training clip once
+    clip_s       seconds to step over one clip, or to encode it with a frozen encoder
     minutes      decoding, encoding and all steps together
-    memory_mb    peak above the idle process while stepping
+    memory_mb    peak of a batch above the idle process, from the peaks with one clip and with two
     """
 
     preset: str
@@ -38,7 +39,7 @@ class Plan:
     epochs: int
     batch_size: int
     decode_s: float
-    step_s: float
+    clip_s: float
     minutes: float
     memory_mb: float
     fits: bool
@@ -105,15 +106,19 @@ def _measure(preset: Preset, manifest: Manifest, device: torch.device, workers: 
     )
     model = create_model(preset.name, num_classes=task.classes).to(device)
     size = count(model, preset.clip)
-    probe_size = 4 if preset.frozen else batch_size
-    clips, decode_s = _decode_some(train, preset, probe_size)
-    idle = free_bytes(device)
-    with measure_memory(device) as memory:
-        step_s = _time_steps(model, preset, task, clips.to(device), train[: len(clips)])
+    clips, decode_s = _decode_some(train, preset, PROBE_CLIPS)
+    clips, idle = clips.to(device), free_bytes(device)
+    peaks, clip_s = [], 0.0
+    for few in (clips[:1], clips):  # memory grows in a straight line with the batch: two points give it
+        with measure_memory(device) as memory:
+            clip_s = _time_steps(model, preset, task, few, train[: len(few)]) / len(few)
+        peaks.append(memory.peak_bytes)
+    slope = max(0.0, (peaks[1] - peaks[0]) / max(1, len(clips) - 1))
+    peak = peaks[0] + slope * ((ENCODED_AT_ONCE if preset.frozen else batch_size) - 1)
     clips_total = len(train)
     decode_total = decode_s * clips_total / max(1, workers)
     passes = 1 if preset.frozen else recipe.epochs  # a frozen encoder sees each clip once; its head learns in seconds
-    compute = step_s / len(clips) * clips_total * passes
+    compute = clip_s * clips_total * passes
     return Plan(
         preset=preset.name,
         params=size.params,
@@ -121,10 +126,10 @@ def _measure(preset: Preset, manifest: Manifest, device: torch.device, workers: 
         epochs=recipe.epochs,
         batch_size=batch_size,
         decode_s=decode_total,
-        step_s=step_s,
+        clip_s=clip_s,
         minutes=(decode_total + compute) / 60,
-        memory_mb=memory.peak_bytes / 2**20,
-        fits=idle is None or memory.peak_bytes < idle,
+        memory_mb=peak / 2**20,
+        fits=idle is None or peak < idle,
         taken=taken,
     )
 
@@ -145,7 +150,7 @@ def _time_steps(
 ) -> float:
     """The fastest of a few steps (a training step, or one encoding of a frozen preset), in seconds."""
     targets, times = task.targets(samples).to(clips.device), []
-    for _ in range(MEASURED_BATCHES):
+    for _ in range(MEASURED_STEPS):
         begun = perf_counter()
         if preset.frozen:
             with torch.inference_mode():

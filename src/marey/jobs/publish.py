@@ -12,7 +12,7 @@ from ..errors import VideoError
 from ..presets import count
 from ..report import render_card, render_html, worst_clips, write_text
 from ..results import ClipScore, Evaluation, Report
-from ..train import measure_memory
+from ..training import measure_memory
 from ..video import open_video
 from .evaluate import evaluation_dict
 from .run import Run, write_json

@@ -17,7 +17,7 @@ from .. import __version__
 from ..data import Manifest, read_manifest, write_manifest
 from ..errors import UsageError
 from ..report import write_text
-from ..train import code_version
+from ..training import code_version
 
 RUN_FORMAT = 1
 

@@ -15,7 +15,7 @@ from ..errors import UsageError, VideoError
 from ..models import VideoModel
 from ..presets import LABEL_LISTS, create_model, label_list
 from ..tasks import Recognition
-from ..train import file_hash, load_checkpoint, pick_device, save_checkpoint
+from ..training import file_hash, load_checkpoint, pick_device, save_checkpoint
 from ..video import ClipSpec, probe, to_input
 from .features import encode_samples
 from .learn import Lesson

@@ -14,7 +14,7 @@ from ..errors import UsageError
 from ..presets import create_model, start_from_checkpoint
 from ..results import Evaluation
 from ..tasks import Recognition
-from ..train import Recipe, load_checkpoint, pick_device, process_place
+from ..training import Recipe, load_checkpoint, pick_device, process_place
 from .choose import Choice, choose_preset, choose_recipe, default_balance
 from .evaluate import evaluation_dict, read_evaluations, score
 from .learn import Lesson, learn
@@ -22,7 +22,7 @@ from .narrate import Narrator, Silent
 from .prepare import ClassEdits, load_data, pick_workers, refuse_hopeless, split_data
 from .publish import publish
 from .run import await_run, begin_run, command_line, default_folder
-from .scores import keep_model, model_file
+from .scores import keep_model, model_file, parse_views
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,15 @@ def train(
     }
     place, processes = pick_device(device), pick_workers(workers)
     check_flags(
-        smoothing=smoothing, mixup=mixup, cutmix=cutmix, balance=balance, batch_size=batch_size, max_bad=max_bad
+        smoothing=smoothing,
+        mixup=mixup,
+        cutmix=cutmix,
+        balance=balance,
+        batch_size=batch_size,
+        max_bad=max_bad,
+        precision=precision,
     )
+    parse_views(views)
     header = load_checkpoint(model_file(Path(start_from)))[0] if start_from else None
     if header and preset not in (None, header["preset"]):
         raise UsageError(f"{start_from} holds a {header['preset']} and --preset is {preset}; drop one of the two")
@@ -185,7 +192,14 @@ def train(
 
 
 def check_flags(
-    *, smoothing: float, mixup: float, cutmix: float, balance: str | None, batch_size: int | None, max_bad: int
+    *,
+    smoothing: float,
+    mixup: float,
+    cutmix: float,
+    balance: str | None,
+    batch_size: int | None,
+    max_bad: int,
+    precision: str,
 ) -> None:
     """Refuse numbers that make no sense before any work is done; the recipe checks its own."""
     for flag, value, least, most in (
@@ -197,6 +211,8 @@ def check_flags(
     ):
         if value is not None and not least <= value <= most:
             raise UsageError(f"{flag} is {value}; give a number from {least:g} to {most:g}")
+    if precision not in ("fp32", "bf16"):
+        raise UsageError(f"--precision is {precision!r}; it can be fp32 or bf16")
     if balance not in (None, "none", "sampling", "weights"):
         raise UsageError(f"--balance is {balance!r}; it can be none, sampling or weights")
 

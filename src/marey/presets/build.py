@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 from ..errors import CheckpointError, UsageError
 from ..models import VideoModel
-from ..train.checkpoint import load_checkpoint, load_into
+from ..training.checkpoint import load_checkpoint, load_into
 from .preset import Preset
 from .table import PRESETS
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..data import Manifest, Sample
 from ..errors import UsageError
 from ..results import Segment
-from ..train import binary_cross_entropy, soft_cross_entropy
+from ..training import binary_cross_entropy, soft_cross_entropy
 
 
 @dataclass(frozen=True)

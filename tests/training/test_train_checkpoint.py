@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from marey.errors import CheckpointError
-from marey.train import (
+from marey.training import (
     code_version,
     file_hash,
     load_checkpoint,
@@ -69,7 +69,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
         Path(name).write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("marey.train.tensorfile.save_file", full)
+    monkeypatch.setattr("marey.training.tensorfile.save_file", full)
     with pytest.raises(CheckpointError, match=r"cannot be written \(No space left on device\); free space or choose"):
         save_checkpoint(path, net(), HEADER)
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from marey.errors import UsageError
-from marey.train import Recipe, warmup_cosine
-from marey.train.ema import MovingAverage
-from marey.train.optimizer import gradient_norm, load_optimizer, make_optimizer, optimizer_tensors
+from marey.training import Recipe, warmup_cosine
+from marey.training.ema import MovingAverage
+from marey.training.optimizer import gradient_norm, load_optimizer, make_optimizer, optimizer_tensors
 
 GOOD = Recipe(epochs=10)
 

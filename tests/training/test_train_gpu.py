@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from marey.train import Recipe, fit, measure_memory
+from marey.training import Recipe, fit, measure_memory
 
 pytestmark = pytest.mark.gpu
 CUDA = torch.device("cuda:0")

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from marey.train import binary_cross_entropy, class_weights, mix_clips, one_hot, smooth, soft_cross_entropy
-from marey.train.mix import cut_boxes
+from marey.training import binary_cross_entropy, class_weights, mix_clips, one_hot, smooth, soft_cross_entropy
+from marey.training.mix import cut_boxes
 
 STRENGTHS = [{"mixup": 0.4}, {"cutmix": 1.0}, {"mixup": 0.2, "cutmix": 1.0}]
 

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from marey.errors import MareyError, MissingExtra, UsageError
-from marey.train import Recipe, advice, fit, read_history
-from marey.train.engine import engine
-from marey.train.gradients import Gradients
+from marey.training import Recipe, advice, fit, read_history
+from marey.training.engine import engine
+from marey.training.gradients import Gradients
 
 INPUTS = torch.randn(64, 4, generator=torch.Generator().manual_seed(1))
 CLASSES = (INPUTS[:, 0] * INPUTS[:, 1] > 0).long()  # not linear
@@ -173,7 +173,7 @@ def test_other_errors_of_a_step_pass_through() -> None:
 def test_figures_that_wait_on_the_device_come_out_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """As on a GPU, where they are looked at every few steps; 4 steps an epoch are no multiple of 3."""
     _, each = run()
-    monkeypatch.setattr("marey.train.run.flush_steps", lambda device: 3)
+    monkeypatch.setattr("marey.training.run.flush_steps", lambda device: 3)
     _, some = run(out=tmp_path, save_every_s=0.0)
     for a, b in zip(each.history, some.history, strict=True):
         assert {k: a[k] for k in ("step", "loss", "top1", "grad_norm", "lr")} == {

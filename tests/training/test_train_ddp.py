@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from marey.train import Recipe, fit, shard
+from marey.training import Recipe, fit, shard
 
 SCRIPT = """
 import json, os, sys, warnings
@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 sys.path.insert(0, sys.argv[2])
 from test_train_ddp import train
-from marey.train import process_place
+from marey.training import process_place
 rank, processes = process_place()
 out = Path(sys.argv[1])
 model, fitted = train(out / "run", rank, processes)

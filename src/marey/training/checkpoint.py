@@ -82,7 +82,7 @@ def load_into(module: nn.Module, tensors: Mapping[str, Tensor], *, path: str | o
 
 def code_version() -> dict[str, str | None]:
     """{"version": of the package, "commit": of the checkout that it runs from, or None}."""
-    root = Path(__file__).resolve().parents[3]  # of the repository, if this is src/marey/train/ of a checkout
+    root = Path(__file__).resolve().parents[3]  # of the repository, if this is src/marey/training/ of a checkout
     commit = None
     if (root / ".git").exists() and (root / "src" / "marey").is_dir():
         try:

@@ -16,7 +16,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from marey.errors import CheckpointError, UsageError
-from marey.train import Recipe, fit, read_history, read_tensors, write_tensors
+from marey.training import Recipe, fit, read_history, read_tensors, write_tensors
 
 SCRIPT = """
 import sys

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marey.train import balanced_order, shard, shuffled_order
+from marey.training import balanced_order, shard, shuffled_order
 
 
 @given(st.integers(0, 200), st.integers(0, 9), st.integers(0, 9))
