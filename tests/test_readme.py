@@ -45,7 +45,7 @@ def test_the_readmes_commands_work_in_order(desk: Path) -> None:
         assert program == "marey", line
         assert main(arguments) == 0, line
     assert (desk / "runs/mine/report.html").exists() and (desk / "runs/mine/model_card.md").exists()
-    assert {p.name for p in (desk / "predictions").iterdir()} == {"match.json", "match.csv", "match.mp4"}
+    assert {p.name for p in (desk / "predictions").iterdir()} == {"match.json", "match.csv", "match.overlay.mp4"}
 
 
 @pytest.mark.parametrize("page, text", blocks("python"), ids=lambda value: value if value.endswith(".md") else "")

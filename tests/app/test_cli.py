@@ -89,7 +89,7 @@ def test_importing_marey_imports_no_torch() -> None:
         (["plan", "{films}", "--preset", "r3d_81"], "did you mean r3d_18"),
         (["validate", "nowhere"], "nowhere does not exist"),
         (["stage", "{films}"], "holds no stage data set"),
-        (["stage", "{new}", "--clips", "0"], "--clips is 0; it must be 1 or more"),
+        (["stage", "{new}", "--clips", "0"], "--clips is 0; it must be 3 or more"),
         (["stage", "{new}", "--level", "opera"], "opera"),
         (["models", "c4d"], "no preset is called 'c4d'; did you mean c3d"),
         (["models", "--layers"], "--layers needs the name of a model"),

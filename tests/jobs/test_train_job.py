@@ -96,7 +96,7 @@ def test_predict_writes_json_csv_and_film(trial: Trial, small_films: Path, tmp_p
     assert Timeline.from_dict(json.loads((tmp_path / "still0.json").read_text())) == timeline
     rows = list(csv.DictReader((tmp_path / "still0.csv").read_text().splitlines()))
     assert [row["label"] for row in rows] == [e.label for e in timeline.events] and rows
-    assert (tmp_path / "still0.mp4").stat().st_size > 1000
+    assert (tmp_path / "still0.overlay.mp4").stat().st_size > 1000
     assert all(0 <= e.start_s < e.end_s <= timeline.duration_s + 1e-6 for e in timeline.events)
     assert sum(timeline.video_scores.values()) == pytest.approx(1)
 

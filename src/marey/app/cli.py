@@ -33,11 +33,16 @@ def main(arguments: list[str] | None = None) -> int:
         console.print_error(str(error))
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        console.print_error("interrupted; the same command with the same --out goes on from here")
+        console.print_error("interrupted; a training run goes on when its command is given again with --out its folder")
         return 130
     except BrokenPipeError:
         sys.stderr.close()  # the reader went away (`marey models | head`): nothing is wrong
         return 0
+    except OSError as error:
+        console.print_error(
+            f"{error.filename or 'the system'}: {error.strerror or error}; check the place and its rights"
+        )
+        return 1
     except TyperException as error:
         return _usage(error)
 

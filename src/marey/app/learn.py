@@ -64,6 +64,14 @@ def train(
     with Terminal(quiet=quiet, verbose=verbose) as terminal:
         edits = o.class_edits(merge, rename, leave_out)
         if folds is not None:
+            ignored = {
+                "--label-smoothing": smoothing, "--mixup": mixup, "--cutmix": cutmix, "--balance": balance,
+                "--ema": ema,
+                "--patience": patience, "--views": views, "--tensorboard": tensorboard,
+            }  # fmt: skip
+            for flag, value in ignored.items():
+                if value:
+                    raise UsageError(f"{flag} has no effect with --folds; drop one of the two")
             if start_from is not None:
                 raise UsageError(
                     "--folds trains every fold afresh and cannot start --from other weights; drop one of the two"
@@ -193,7 +201,7 @@ def evaluate(
 def predict(
     model: Annotated[Path, typer.Argument(metavar="RUN|FILE", help="run folder or .safetensors file")],
     videos: Annotated[list[str], typer.Argument(metavar="VIDEO...", help="files, folders or globs")],
-    out: Annotated[Path, typer.Option("--out", help="folder for NAME.json, NAME.csv and NAME.mp4")] = Path(
+    out: Annotated[Path, typer.Option("--out", help="folder for NAME.json, NAME.csv and NAME.overlay.mp4")] = Path(
         "predictions"
     ),
     views: o.Views = None,

@@ -80,7 +80,7 @@ def stage(
     verbose: o.Verbose = False,
 ) -> None:
     """Render a synthetic data set with every label: articulated figures in H.264 files."""
-    o.at_least("--clips", clips, 1)
+    o.at_least("--clips", clips, 3)
     from ..data.stage import render
     from ..jobs import pick_workers, progress_of
 

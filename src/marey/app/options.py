@@ -39,7 +39,7 @@ Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 o
 Workers = Annotated[
     int | None, typer.Option("--workers", help="processes that decode video [default: all cores but one, at most 8]")
 ]
-Seed = Annotated[int, typer.Option("--seed", help="everything random follows from it")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="everything random follows from it")]
 Out = Annotated[Path | None, typer.Option("--out", help="where to write")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON for a program instead of tables")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress")]

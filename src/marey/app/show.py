@@ -69,7 +69,7 @@ def fold_rows(result: "CrossValidation") -> list[Row]:
 
 
 def plan_row(row: "Plan") -> Row:
-    mark = "taken" if row.taken else "" if row.fits else "does not fit"
+    mark = ", ".join(["taken"] * row.taken + ["does not fit"] * (not row.fits))
     return (
         row.preset,
         f"{row.params:,}",

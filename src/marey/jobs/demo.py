@@ -97,7 +97,7 @@ def demo(out: str | Path, *, device: str = "auto", seed: int = 0, narrator: Narr
     timelines, _ = predict(run.folder, shown, out=out, device=device, narrator=narrator)
     _write_report(out, run, manifest, evaluations, seen=seen, street=on_street, still=trials["single frame"].folder)
     elsewhere = {"motion, seen actors and scenes": seen, "motion, street level": on_street}
-    return DemoResult(out, {**evaluations, **elsewhere}, out / f"{Path(next(iter(timelines))).stem}.mp4")
+    return DemoResult(out, {**evaluations, **elsewhere}, out / f"{Path(next(iter(timelines))).stem}.overlay.mp4")
 
 
 def _seen(across: Path) -> Manifest:

@@ -46,7 +46,8 @@ def evaluate(
     if data is None:
         if isinstance(model, Trained) or not Path(model).is_dir():
             raise UsageError(f"{model} is no run folder and so has no held-out split; name the data to evaluate on")
-        manifest, split = read_run(Path(model)).manifest(), split or "test"
+        manifest = read_run(Path(model)).manifest()
+        split = split or ("test" if any(s.split == "test" for s in manifest.samples) else "val")
     elif isinstance(data, Manifest):
         manifest = data
     else:

@@ -1,8 +1,9 @@
 """Two ways to the same end: train a whole network on clips, or a head on what a frozen encoder says of them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from ..tasks import Recognition, mirror_columns
 from ..training import (
     Fitted,
     Recipe,
+    advice,
     balanced_order,
     class_weights,
     fit,
@@ -269,6 +271,15 @@ def _weights(lesson: Lesson, targets: Tensor) -> Tensor | None:
     return class_weights(targets.sum(0)) if lesson.balance == "weights" else None
 
 
+def tell_epoch(narrator: Narrator, epochs: int, row: Mapping[str, float | int]) -> None:
+    """The line of an epoch: loss, validation, time, how much of it waited for data, and what to do about that."""
+    watched = f", validation top-1 {100 * row['val_top1']:.1f} %" if "val_top1" in row else ""
+    wait = f"{row['seconds']:.1f} s, {100 * row['data_wait']:.0f} % of it waiting for data"
+    narrator.say(f"epoch {row['epoch']:.0f}/{epochs}: loss {row['loss']:.3f}{watched}, {wait}")
+    if counsel := advice(row):
+        narrator.say(counsel)
+
+
 def _fit(
     lesson: Lesson,
     step: Callable[[dict[str, Tensor]], dict[str, Tensor]],
@@ -290,5 +301,6 @@ def _fit(
         device=str(lesson.device),
         tensorboard=lesson.tensorboard,
         progress=progress_of(narrator, "train"),
+        on_epoch=None if lesson.model.frozen else partial(tell_epoch, narrator, lesson.recipe.epochs),
         say=narrator.say,
     )

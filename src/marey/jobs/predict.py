@@ -15,7 +15,7 @@ from ..tasks import EventRule, cell_scores, events
 from ..video import Video, clip_seconds, open_video, window_starts
 from .narrate import Narrator, Silent, progress_of
 from .prepare import list_videos
-from .scores import Trained, clip_probabilities, open_model, sample_probabilities, stamp
+from .scores import Trained, clip_probabilities, open_model, parse_views, sample_probabilities, stamp
 
 WINDOWS_AT_ONCE = 8
 
@@ -37,7 +37,7 @@ def predict(
 
     model     a run folder, a .safetensors file, or what `open_model` returned
     videos    files, folders (searched for videos) or globs
-    out       folder for NAME.json, NAME.csv and NAME.mp4; None writes nothing
+    out       folder for NAME.json, NAME.csv and NAME.overlay.mp4; None writes nothing
     views     "TxS" makes `video_scores` the very numbers of `evaluate --views TxS`; None averages the windows
     hop_s     time from one window to the next; None is half a window
     """
@@ -46,6 +46,8 @@ def predict(
     trained = model if isinstance(model, Trained) else open_model(Path(model), device=device)
     if hop_s is not None and not 0 < hop_s < float("inf"):
         raise UsageError(f"--hop is {hop_s} s; it must be more than 0")
+    if views is not None:
+        parse_views(views)
     quarantine, found = Quarantine(total=len(paths), limit=max_bad), {}
     names = output_names(paths)
     for number, path in enumerate(paths):
@@ -58,7 +60,7 @@ def predict(
                 write_events([found[path]], target.with_name(target.name + ".csv"))
                 if overlay:
                     tell = progress_of(narrator, f"film {Path(path).name}")
-                    write_overlay(path, found[path], target.with_name(target.name + ".mp4"), progress=tell)
+                    write_overlay(path, found[path], target.with_name(target.name + ".overlay.mp4"), progress=tell)
         except VideoError as error:
             found.pop(path, None)
             quarantine.add(error)

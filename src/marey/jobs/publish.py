@@ -1,5 +1,6 @@
 """What a finished run shows: evaluation, report page, model card, and the efficiency figures measured for them."""
 
+import resource
 from collections.abc import Iterable, Mapping, Sequence
 from time import perf_counter
 
@@ -12,7 +13,6 @@ from ..errors import VideoError
 from ..presets import count
 from ..report import render_card, render_html, worst_clips, write_text
 from ..results import ClipScore, Evaluation, Report
-from ..training import measure_memory
 from ..video import open_video
 from .evaluate import evaluation_dict
 from .run import Run, write_json
@@ -74,22 +74,28 @@ def make_report(
 
 
 def measure_efficiency(trained: Trained, samples: Sequence[Sample]) -> dict[str, float]:
-    """params, gmacs, and of a few clips, one at a time: ms_per_clip from file to probabilities, peak_memory_mb."""
+    """params, gmacs, and of a few clips, one at a time: ms_per_clip from file to probabilities; peak_memory_mb."""
     size = count(trained.model, trained.spec)
     figures: dict[str, float] = {"params": size.params, "gmacs": size.gmacs}
     times = []
-    with measure_memory(trained.device) as memory:
-        for sample in samples[: TIMED_CLIPS + 1]:
-            begun = perf_counter()
-            try:
-                clip_probabilities(trained, torch.from_numpy(read_views(sample, trained.spec)))
-            except VideoError:
-                continue
-            times.append(perf_counter() - begun)
+    for sample in samples[: TIMED_CLIPS + 1]:
+        begun = perf_counter()
+        try:
+            clip_probabilities(trained, torch.from_numpy(read_views(sample, trained.spec)))
+        except VideoError:
+            continue
+        times.append(perf_counter() - begun)
     if len(times) > 1:  # the first one warms up
         figures["ms_per_clip"] = 1000 * float(np.median(times[1:]))
-        figures["peak_memory_mb"] = memory.peak_bytes / 2**20
+        figures["peak_memory_mb"] = peak_bytes(trained.device) / 2**20
     return figures
+
+
+def peak_bytes(device: torch.device) -> int:
+    """The most memory that was held at once: by this process, training included, or on the GPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def thumbnails(clips: Iterable[ClipScore]) -> Iterable[tuple[str, bytes]]:

@@ -35,7 +35,7 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        return (self.folder / "evaluation.json").exists()
+        return (self.folder / "evaluation.json").exists() or (self.folder / "folds.json").exists()
 
     def manifest(self) -> Manifest:
         return read_manifest(self.folder / "manifest.parquet")
@@ -169,21 +169,20 @@ def read_run(folder: Path) -> Run:
 
 
 def list_runs(root: Path) -> list[dict[str, Any]]:
-    """One row a run below `root`, newest first: folder, preset, data, state, top1."""
-    rows = []
-    for path in sorted(root.glob("*/run.json"), key=lambda p: p.stat().st_mtime, reverse=True):
-        run = read_run(path.parent)
-        score = None
-        if run.finished:
-            metrics = json.loads((run.folder / "evaluation.json").read_text(encoding="utf-8"))["metrics"]
-            score = metrics.get("top1", metrics.get("map", {})).get("value")
-        rows.append(
-            {
-                "folder": str(run.folder),
-                "preset": run.info.get("preset"),
-                "data": run.info["data"]["source"],
-                "state": "finished" if run.finished else "resumable",
-                "score": score,
-            }
-        )
-    return rows
+    """One row a run below `root`, newest first: folder, preset, data, state, score (top-1)."""
+    paths = sorted(root.glob("*/run.json"), key=lambda p: p.stat().st_mtime, reverse=True)
+    return [_run_row(path.parent) for path in paths]
+
+
+def _run_row(folder: Path) -> dict[str, Any]:
+    row: dict[str, Any] = {"folder": str(folder), "preset": None, "data": None, "state": "damaged", "score": None}
+    try:
+        run = read_run(folder)
+    except UsageError:
+        return row
+    row |= {"preset": run.info.get("preset"), "data": run.info["data"]["source"], "state": "resumable"}
+    for name in ("evaluation.json", "folds.json"):
+        if (folder / name).exists():
+            score = json.loads((folder / name).read_text(encoding="utf-8")).get("top1")
+            row |= {"state": "finished", "score": score}
+    return row

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from inspect import signature
 from pathlib import Path
+from shutil import rmtree
 from time import perf_counter
 from typing import Any
 
 import torch
 
 from ..data import Manifest, Quarantine, Sample
-from ..errors import UsageError
+from ..errors import MareyError, UsageError
 from ..presets import create_model, start_from_checkpoint
 from ..results import Evaluation
 from ..tasks import Recognition
@@ -132,6 +133,7 @@ def train(
     folder = Path(out) if out else default_folder(Path(data).stem)
     defaults = {name: p.default for name, p in signature(train).parameters.items()}
     details["command"] = command_line("train", arguments, defaults, folder)
+    fresh = not folder.exists()
     run = begin_run(folder, arguments, manifest, details) if rank == 0 else await_run(folder)
     if run.finished:
         narrator.say(f"{run.folder} is finished already; nothing is left to do")
@@ -159,9 +161,14 @@ def train(
     )
     quarantine = Quarantine(total=len(manifest), limit=max_bad)
     begun = perf_counter()
-    fitted = learn(
-        lesson, manifest, parts["train"], parts["val"], out=run.folder, quarantine=quarantine, narrator=narrator
-    )
+    try:
+        fitted = learn(
+            lesson, manifest, parts["train"], parts["val"], out=run.folder, quarantine=quarantine, narrator=narrator
+        )
+    except MareyError:
+        if fresh and rank == 0 and not (run.folder / "state.safetensors").exists():
+            rmtree(run.folder)  # nothing was learned: no half-written run stays behind
+        raise
     minutes = (perf_counter() - begun) / 60
     if rank:  # the main process has the same weights, and does the rest
         return Trial(run.folder, {})
