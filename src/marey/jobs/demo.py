@@ -11,6 +11,7 @@ from ..data.stage import render
 from ..errors import DataError
 from ..report import render_html, write_text
 from ..results import Evaluation
+from ..tasks import EventRule
 from ..training import read_history
 from .evaluate import evaluate, evaluation_dict
 from .narrate import Narrator, Silent, progress_of
@@ -93,8 +94,10 @@ def demo(out: str | Path, *, device: str = "auto", seed: int = 0, narrator: Narr
     on_street = evaluate(run.folder, street / "annotations.csv", split="test", device=device, narrator=narrator)[
         "label"
     ]
-    shown = sorted({s.path for s in read_manifest(studio / "labels" / "untrimmed.csv").samples})[:1]
-    timelines, _ = predict(run.folder, shown, out=out, device=device, narrator=narrator)
+    long = read_manifest(studio / "labels" / "untrimmed.csv").samples
+    shown = sorted({sample.path for sample in long if sample.split == "test"})[:1]
+    rule = EventRule(threshold=0.3, min_duration_s=0.5)  # 32 classes share the certainty
+    timelines, _ = predict(run.folder, shown, out=out, rule=rule, device=device, narrator=narrator)
     _write_report(out, run, manifest, evaluations, seen=seen, street=on_street, still=trials["single frame"].folder)
     elsewhere = {"motion, seen actors and scenes": seen, "motion, street level": on_street}
     return DemoResult(out, {**evaluations, **elsewhere}, out / f"{Path(next(iter(timelines))).stem}.overlay.mp4")
