@@ -71,6 +71,8 @@ def test_importing_marey_imports_no_torch() -> None:
         (["train", "{films}", "--views", "3by10"], "--views is '3by10'; write clips x crops such as 10x3"),
         (["train", "{films}", "--folds", "1"], "--folds is 1; give a number from 2"),
         (["train", "{films}", "--folds", "3", "--fold-seeds", "0"], "--fold-seeds is 0"),
+        (["train", "{films}", "--folds", "3", "--mixup", "0.2"], "--mixup has no effect with --folds; drop one"),
+        (["train", "{films}", "--seed", "-1"], "Invalid value for '--seed'"),
         (["train", "{films}", "--folds", "3", "--from", "x"], "--folds trains every fold afresh"),
         (["train", "{films}", "--from", "nothing.safetensors"], "nothing.safetensors"),
         (["train", "{films}", "--merge", "all"], "--merge is 'all'; write NEW=A,B"),

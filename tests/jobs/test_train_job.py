@@ -253,3 +253,13 @@ def figures(row: dict[str, float]) -> dict[str, float]:
 def test_a_trial_says_itself_in_json(trial: Trial) -> None:
     said = replace(trial).to_dict()
     assert said["folder"] == str(trial.folder) and 0 <= said["top1"] <= 1
+
+
+@pytest.mark.slow
+def test_two_processes_under_torchrun_train_one_run(small_films: Path, tmp_path: Path) -> None:
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    work = [*launch, *command(small_films / "annotations.csv", tmp_path / "run")[1:], "--device", "cpu"]
+    done = subprocess.run(work, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("top-1") == 1  # one process speaks
+    assert {p.name for p in (tmp_path / "run").iterdir()} >= RUN_FILES

@@ -65,10 +65,18 @@ def train(
         edits = o.class_edits(merge, rename, leave_out)
         if folds is not None:
             ignored = {
-                "--label-smoothing": smoothing, "--mixup": mixup, "--cutmix": cutmix, "--balance": balance,
+                "--label-smoothing": smoothing,
+                "--mixup": mixup,
+                "--cutmix": cutmix,
+                "--balance": balance,
                 "--ema": ema,
-                "--patience": patience, "--views": views, "--tensorboard": tensorboard,
-            }  # fmt: skip
+                "--accumulate": accumulate != 1,
+                "--clip-norm": clip_norm != 1.0,
+                "--precision": precision != "fp32",
+                "--patience": patience,
+                "--views": views,
+                "--tensorboard": tensorboard,
+            }
             for flag, value in ignored.items():
                 if value:
                     raise UsageError(f"{flag} has no effect with --folds; drop one of the two")
