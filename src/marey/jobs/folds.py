@@ -6,7 +6,7 @@ sources, with each clip's correctness averaged over the seeds. The same folds, c
 model, and the difference is paired clip by clip.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data import Manifest, Quarantine, Sample, grouped_folds, view_batches
+from ..data import Manifest, Quarantine, grouped_folds, view_batches
 from ..errors import UsageError
 from ..metrics import estimate_class_mean, estimate_mean, paired_difference
 from ..presets import Preset, create_model, find_preset, imagenet_is_installed
@@ -28,8 +28,7 @@ from ..training import pick_device
 from ..video import to_input
 from .choose import choose_preset, choose_recipe, default_balance
 from .evaluate import score_arrays
-from .features import encode_samples
-from .learn import Lesson, learn, learn_head
+from .learn import Lesson, encode_all, learn, learn_head
 from .narrate import Narrator, Silent, progress_of
 from .prepare import ClassEdits, duplicates_of, load_data, pick_workers, refuse_hopeless
 from .publish import make_report
@@ -155,13 +154,6 @@ def cross_validate(
             epochs=epochs,
             lr=lr,
             weight_decay=weight_decay,
-            fine_tune=False,
-            ema=None,
-            accumulate=1,
-            clip_norm=1.0,
-            patience=None,
-            precision="fp32",
-            watched=False,
             seed=seed,
         )
         task = Recognition.of(manifest)
@@ -197,7 +189,9 @@ def out_of_fold(
     """float (seeds, samples, classes): what models that never saw a sample's group say of it; nan where unreadable."""
     samples, task = manifest.samples, lesson.task
     answers = np.full((len(assignments), len(samples), task.classes), np.nan)
-    encoded = _encode(lesson, samples, quarantine, narrator, preset) if lesson.model.frozen else None
+    encoded = None
+    if lesson.model.frozen:
+        encoded = encode_all(lesson, samples, quarantine, narrator, what=f"encode for {preset.name}")
     tell, done = progress_of(narrator, f"folds of {preset.name}"), 0
     total = sum(map(len, assignments))
     for number, folds in enumerate(assignments):
@@ -209,24 +203,6 @@ def out_of_fold(
             done += 1
             tell(done, total)
     return answers
-
-
-def _encode(
-    lesson: Lesson, samples: Sequence[Sample], quarantine: Quarantine, narrator: Narrator, preset: Preset
-) -> dict[int, Tensor]:
-    return encode_samples(
-        lesson.model,
-        samples,
-        lesson.spec,
-        quarantine,
-        views=1,
-        crop_count=1,
-        device=lesson.device,
-        workers=lesson.workers,
-        narrator=narrator,
-        use_cache=lesson.use_cache,
-        what=f"encode for {preset.name}",
-    )
 
 
 def _fold_answers(

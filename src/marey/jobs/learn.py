@@ -69,16 +69,17 @@ def learn(
     """Train on `train`, watch `val` (may be empty); the lesson's model holds the result afterwards."""
     if lesson.model.frozen:
         features = [
-            _encoded(lesson, part, quarantine, narrator, what)
+            encode_all(lesson, part, quarantine, narrator, what=what)
             for part, what in ((train, "encode"), (val, "encode validation"))
         ]
         return learn_head(lesson, features[0], train, features[1], val, out=out, narrator=narrator)
     return _learn_whole(lesson, manifest, train, val, out=out, quarantine=quarantine, narrator=narrator)
 
 
-def _encoded(
-    lesson: Lesson, samples: Sequence[Sample], quarantine: Quarantine, narrator: Narrator, what: str
+def encode_all(
+    lesson: Lesson, samples: Sequence[Sample], quarantine: Quarantine, narrator: Narrator, *, what: str
 ) -> dict[int, Tensor]:
+    """Index of the sample -> (1, ...), its middle view as the lesson's frozen encoder sees it."""
     return encode_samples(
         lesson.model,
         samples,

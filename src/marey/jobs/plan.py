@@ -88,22 +88,7 @@ def plan(
 def _measure(preset: Preset, manifest: Manifest, device: torch.device, workers: int, *, taken: bool, seed: int) -> Plan:
     train = [s for s in manifest.samples if s.split == "train"]
     task = Recognition.of(manifest)
-    recipe, batch_size = choose_recipe(
-        preset,
-        clips=len(train),
-        batch_size=None,
-        epochs=None,
-        lr=None,
-        weight_decay=None,
-        fine_tune=False,
-        ema=None,
-        accumulate=1,
-        clip_norm=1.0,
-        patience=None,
-        precision="fp32",
-        watched=False,
-        seed=seed,
-    )
+    recipe, batch_size = choose_recipe(preset, clips=len(train), seed=seed)
     model = create_model(preset.name, num_classes=task.classes).to(device)
     size = count(model, preset.clip)
     clips, decode_s = _decode_some(train, preset, PROBE_CLIPS)
