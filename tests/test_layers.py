@@ -11,7 +11,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "marey"
 LAYERS = (  # bottom first; a room imports from lower layers and from itself
     {"results", "errors"},
     {"video", "nn", "text", "metrics"},
-    {"training", "report"},
+    {"training", "report", "weights"},
     {"data", "models", "codec"},
     {"tasks", "pretrain", "explain"},
     {"presets"},

@@ -22,10 +22,11 @@ def model(preset: Preset) -> VideoModel:
 
 
 def clips(
-    preset: Preset, count: int, *, frames: int | None = None, side: int | None = None, channels: int = 3
+    preset: Preset, count: int, *, frames: int | None = None, side: int | None = None, channels: int | None = None
 ) -> Tensor:
     mini = preset.mini
     side = mini.side_px if side is None else side
+    channels = preset.clip.channels if channels is None else channels
     return torch.randn(count, channels, mini.frames if frames is None else frames, side, side)
 
 
@@ -96,8 +97,9 @@ def test_too_few_frames_are_refused_with_both_numbers(preset: Preset, model: Vid
 
 
 def test_wrong_channels_are_refused_with_both_numbers(preset: Preset, model: VideoModel) -> None:
-    with pytest.raises(ValueError, match="video has 2 channels; this network takes 3"):
-        model(clips(preset, 1, channels=2))
+    takes = preset.clip.channels
+    with pytest.raises(ValueError, match=f"video has {takes - 1} channels; this network takes {takes}"):
+        model(clips(preset, 1, channels=takes - 1))
 
 
 def test_a_small_side_is_refused_with_both_numbers(preset: Preset, model: VideoModel) -> None:
@@ -110,5 +112,5 @@ def test_the_real_size_runs_on_the_meta_device(preset: Preset) -> None:
     clip = preset.clip
     with torch.device("meta"):
         model = preset.build(num_classes=preset.classes).eval()
-        video = torch.empty(2, 3, clip.frames, clip.side_px, clip.side_px)
+        video = torch.empty(2, clip.channels, clip.frames, clip.side_px, clip.side_px)
     assert model(video).shape == (2, preset.classes)

@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from golden_pairs import GOLDEN, read_golden
+from golden_pairs import read_golden
 
-from marey.errors import CheckpointError
-from marey.presets import find_preset, torchvision_keys
+from marey.presets import find_preset
+from marey.weights import RELEASES
 
 SLOW = {"tv_r2plus1d_18"}
-NAMES = sorted(path.stem for path in GOLDEN.glob("tv_*.json"))
+NAMES = ["tv_r2plus1d_18", "tv_r3d_18", "tv_resnet50"]
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n in SLOW else ()) for n in NAMES])
@@ -16,7 +16,8 @@ def test_torchvision_weights_give_torchvision_logits(name: str) -> None:
     golden = read_golden(name)
     expected = golden.facts["output"]
     model = find_preset(golden.facts["preset"]).build(num_classes=expected["n"])
-    model.load_state_dict(torchvision_keys(golden.state), strict=True)
+    (release,) = (r for r in RELEASES if r.fits(golden.state))
+    model.load_state_dict(release.translate(golden.state), strict=True)
     assert sum(p.numel() for p in model.parameters()) == golden.facts["params"]
     with torch.inference_mode():
         (logits,) = model.eval()(*golden.inputs.values())
@@ -26,14 +27,3 @@ def test_torchvision_weights_give_torchvision_logits(name: str) -> None:
     assert logits.std().item() == pytest.approx(expected["std"], abs=tolerance)
     assert logits.abs().max().item() == pytest.approx(expected["abs_max"], abs=tolerance)
     assert logits.argmax().item() == expected["argmax"]
-
-
-def test_all_three_families_are_here() -> None:
-    assert NAMES == ["tv_r2plus1d_18", "tv_r3d_18", "tv_resnet50"]
-
-
-def test_a_name_that_torchvision_does_not_have_is_refused() -> None:
-    with pytest.raises(
-        CheckpointError, match=r"'blocks.0.weight' is no tensor of torchvision's resnet, r3d_18, mc3_18"
-    ):
-        torchvision_keys({"blocks.0.weight": torch.zeros(1)})

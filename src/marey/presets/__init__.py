@@ -1,11 +1,10 @@
 """The table of named, measured models, and what builds and measures them."""
 
-from .build import classes_in, create_model, find_preset, start_from_checkpoint
+from .build import classes_in, create_model, find_preset, start_from_checkpoint, variant_in
 from .imagenet import imagenet_is_installed, lite0_tensors
 from .labels import LABEL_LISTS, label_list
 from .listing import ModelRow, model_row, model_rows, models_markdown
 from .measure import Cost, LayerRow, count, layer_table, trace_layers
-from .official_torchvision import torchvision_keys
 from .preset import Build, Mini, Preset, Score
 from .table import PRESETS
 
@@ -31,6 +30,6 @@ __all__ = [
     "model_rows",
     "models_markdown",
     "start_from_checkpoint",
-    "torchvision_keys",
     "trace_layers",
+    "variant_in",
 ]

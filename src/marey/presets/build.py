@@ -20,13 +20,18 @@ def find_preset(name: str) -> Preset:
 
 
 def create_model(
-    name: str, *, num_classes: int | None = None, weights: str | os.PathLike[str] | None = None
+    name: str,
+    *,
+    num_classes: int | None = None,
+    weights: str | os.PathLike[str] | None = None,
+    variant: str | None = None,
 ) -> VideoModel:
     """The model of a preset, ready to train or to use.
 
     `num_classes`  as the preset has it unless given; with `weights`, as many as the file has
     `weights`      a Marey checkpoint (.safetensors) of the same preset; without it the weights are the preset's own
                    start: random, or ImageNet's for the presets on efficientnet_lite0
+    `variant`      one of the preset's variants; with `weights`, the one that the file was saved with
 
     Raises UsageError for an unknown name or an impossible count, CheckpointError for a file of another preset, of
     another number of classes, or whose tensors do not fit, MissingExtra where the start needs a missing package.
@@ -35,7 +40,7 @@ def create_model(
     if num_classes is not None and num_classes < 1:
         raise UsageError(f"num_classes is {num_classes}; a model needs at least 1")
     if weights is None:
-        model = preset.build(num_classes=num_classes or preset.classes)
+        model = preset.builder(variant)(num_classes=num_classes or preset.classes)
         if preset.pretrained is not None:
             preset.pretrained(model)
         return model
@@ -48,7 +53,10 @@ def create_model(
             f"{weights}: was trained for {held} classes and {num_classes} are asked for; leave the number out, "
             "or fine-tune it for the new classes with `marey train --from`"
         )
-    model = preset.build(num_classes=held)
+    saved = variant_in(header)
+    if variant is not None and variant != saved:
+        raise CheckpointError(f"{weights}: was saved as variant {saved}, not {variant}; leave the variant out")
+    model = preset.builder(saved)(num_classes=held)
     load_into(model, tensors, path=weights)
     return model
 
@@ -72,6 +80,11 @@ def start_from_checkpoint(model: VideoModel, weights: str | os.PathLike[str]) ->
     ]
     load_into(model, tensors | {name: own[name] for name in fresh}, path=weights)
     return fresh
+
+
+def variant_in(header: dict) -> str | None:
+    """Which variant of its preset a checkpoint holds; None for the preset's own build."""
+    return header["arguments"].get("variant")
 
 
 def classes_in(header: dict) -> int:

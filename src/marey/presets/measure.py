@@ -112,7 +112,7 @@ def _trace(model: VideoModel, spec: ClipSpec) -> tuple[list[LayerRow], Cost]:
         if not any(True for _ in module.children()):
             module.register_forward_pre_hook(enter)
             module.register_forward_hook(partial(leave, name))
-    video = torch.empty(1, 3, spec.frames, spec.side_px, spec.side_px, device="meta")
+    video = torch.empty(1, spec.channels, spec.frames, spec.side_px, spec.side_px, device="meta")
     trace.watch(video)
     with torch.no_grad(), trace:
         model(video)

@@ -1,9 +1,10 @@
 """Preset: one exact model, how to build it and what to feed it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from ..errors import UsageError
 from ..models import VideoModel
 from ..video import ClipSpec
 
@@ -47,6 +48,9 @@ class Preset:
     clip        what it is fed
     mini        the same at miniature size, for the contract suite
     pretrained  fills a built network with the weights it is meant to start from; None starts from random ones
+    variants    other builds of the same network, by the release whose weights need them; what they differ in is one
+                argument of the constructor
+    dense       whether it answers every pixel of an image, with logits (b, classes, h, w)
     dead_keys   parameters that the official checkpoint carries and the network never uses
     scores      published figures of the official weights, which Marey does not ship
     frozen      whether the encoder is used as it is and only the head learns
@@ -61,7 +65,18 @@ class Preset:
     clip: ClipSpec
     mini: Mini
     pretrained: Callable[[VideoModel], None] | None = None
+    variants: Mapping[str, Build] = field(default_factory=dict, hash=False)
+    dense: bool = False
     dead_keys: tuple[str, ...] = ()
     scores: tuple[Score, ...] = ()
     frozen: bool = False
     linear: bool = False
+
+    def builder(self, variant: str | None = None) -> Build:
+        """`build`, or that of a variant; UsageError names those there are."""
+        if variant is None:
+            return self.build
+        if variant not in self.variants:
+            known = f"has {', '.join(self.variants)}" if self.variants else "has none"
+            raise UsageError(f"preset {self.name} has no variant {variant!r}; it {known}")
+        return self.variants[variant]

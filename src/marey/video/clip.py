@@ -50,18 +50,20 @@ class ClipSpec:
     sampling  "dense": frames * stride consecutive frames; "uniform": spread over the whole clip
     resample  resize filter
     whole     feed the whole frame, whatever its shape, with short side short_px, instead of a square crop of it
+    modality  "rgb", or "flow": two channels of optical flow, x and y
     """
 
     frames: int
     stride: int
     side_px: int
     short_px: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     fps: float | None = None
     sampling: Literal["dense", "uniform"] = "dense"
     resample: Literal["area", "bilinear", "bicubic"] = "area"
     whole: bool = False
+    modality: Literal["rgb", "flow"] = "rgb"
 
     def __post_init__(self) -> None:
         for name in ("frames", "stride", "side_px", "short_px"):
@@ -73,6 +75,15 @@ class ClipSpec:
             )
         if self.fps is not None and self.fps <= 0:
             raise ValueError(f"fps is {self.fps}; it must be positive")
+        if not len(self.mean) == len(self.std) == self.channels:
+            raise ValueError(
+                f"mean and std have {len(self.mean)} and {len(self.std)} values; {self.modality} has {self.channels}"
+            )
+
+    @property
+    def channels(self) -> int:
+        """Of the input: 3 of RGB, 2 of flow."""
+        return 3 if self.modality == "rgb" else 2
 
     def to_dict(self) -> dict[str, Any]:
         return dict(self.__dict__, mean=list(self.mean), std=list(self.std))

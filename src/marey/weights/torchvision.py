@@ -1,13 +1,8 @@
 """torchvision's names of tensors, as its ResNet and video ResNet checkpoints (.pth, a plain state dict) hold them."""
 
-import re
-from collections.abc import Mapping
+from functools import partial
 
-from torch import Tensor
-
-from ..errors import CheckpointError
-
-Rules = tuple[tuple[str, str], ...]  # the first pattern that matches a name's beginning is replaced
+from .release import Release, Rules, renamed
 
 IMAGE: Rules = (
     (r"conv1\.", "encoder.stem.conv."),
@@ -38,22 +33,23 @@ SPACE_THEN_TIME: Rules = (
     *VIDEO[3:],
 )
 
-
-def torchvision_keys(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of a torchvision ResNet, R3D, MC3 or R(2+1)D under our names.
-
-    Which of them it is shows in the names. Raises CheckpointError, naming the first tensor that none of them has.
-    """
-    rules = IMAGE if "conv1.weight" in state else SPACE_THEN_TIME if "stem.3.weight" in state else VIDEO
-    return {_renamed(key, rules): tensor for key, tensor in state.items()}
-
-
-def _renamed(key: str, rules: Rules) -> str:
-    for pattern, ours in rules:
-        name, found = re.subn(f"^{pattern}", ours, key)
-        if found:
-            return name
-    raise CheckpointError(
-        f"{key!r} is no tensor of torchvision's resnet, r3d_18, mc3_18 or r2plus1d_18; "
-        "give the state dict of one of these"
-    )
+RELEASES = (
+    Release(
+        "torchvision",
+        "ResNet of images",
+        (r"conv1\.weight$", r"layer1\.0\.conv1\.weight$"),
+        partial(renamed, rules=IMAGE),
+    ),
+    Release(
+        "torchvision",
+        "R3D, MC3",
+        (r"stem\.0\.weight$", r"layer1\.0\.conv1\.0\.weight$"),
+        partial(renamed, rules=VIDEO),
+    ),
+    Release(
+        "torchvision",
+        "R(2+1)D",
+        (r"stem\.3\.weight$", r"layer1\.0\.conv1\.0\.3\.weight$"),
+        partial(renamed, rules=SPACE_THEN_TIME),
+    ),
+)
