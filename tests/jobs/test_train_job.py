@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from marey.data import Quarantine, read_manifest
 from marey.errors import DataError, UsageError
@@ -24,7 +25,6 @@ from marey.jobs import (
     evaluation_dict,
     list_runs,
     open_model,
-    plan,
     predict,
     train,
     with_labels,
@@ -115,7 +115,7 @@ def test_encoded_clips_are_kept_and_found_again(
     trained = open_model(trial.folder)
     samples = read_manifest(small_films / "annotations.csv").samples
 
-    def encode(part: list[int]) -> dict[int, object]:
+    def encode(part: list[int]) -> dict[int, torch.Tensor]:
         return encode_samples(
             trained.model,
             [samples[i] for i in part],
@@ -209,13 +209,6 @@ def test_too_many_bad_videos_refuse_the_run(small_films: Path, tmp_path: Path) -
     (tmp_path / "data.csv").write_text("\n".join(rows))
     with pytest.raises(DataError, match=r"of 10 videos cannot be read, more than the 0 allowed"):
         train(tmp_path / "data.csv", preset="motion", max_bad=0, workers=0, out=tmp_path / "run")
-
-
-def test_plan_measures_each_candidate(small_films: Path) -> None:
-    rows = plan(small_films / "annotations.csv", presets=("motion", "single_frame_stage"), workers=0)
-    assert [row.preset for row in rows] == ["motion", "single_frame_stage"]
-    for row in rows:
-        assert row.minutes > 0 and row.clip_s > 0 and row.memory_mb >= 0 and row.fits
 
 
 def command(data: Path, out: Path) -> list[str]:

@@ -273,6 +273,9 @@ def predict(
 def plan(
     data: o.Data,
     presets: Annotated[list[str] | None, typer.Option("--preset", help="candidates; may be repeated")] = None,
+    within: Annotated[
+        float, typer.Option("--within", metavar="MINUTES", help="take none that trains longer [default: a night]")
+    ] = 480.0,
     kind: o.Kind = None,
     root: o.Root = None,
     group_by: o.GroupBy = None,
@@ -294,6 +297,7 @@ def plan(
         rows = job(
             data,
             presets=presets or (),
+            within_min=within,
             kind=kind,
             root=root,
             group_by=group_by,
@@ -308,9 +312,12 @@ def plan(
         return
     columns = ("preset", "parameters", "GMACs", "epochs", "batch", "minutes", "memory MB", "")
     print_table(columns, [show.plan_row(row) for row in rows])
-    for row in rows:
-        if row.taken:
-            print_text(f"next: marey train {data} --preset {row.preset}")
+    taken = next((row for row in rows if row.taken), None)
+    if taken is None:
+        print_text(f"none is taken: none fits in memory and trains within {within:g} minutes (--within)")
+        return
+    print_text(f"taken: {taken.preset}, for {taken.why}")
+    print_text(f"next: {taken.command}")
 
 
 def demo(

@@ -69,7 +69,7 @@ def fold_rows(result: "CrossValidation") -> list[Row]:
 
 
 def plan_row(row: "Plan") -> Row:
-    mark = ", ".join(["taken"] * row.taken + ["does not fit"] * (not row.fits))
+    mark = "taken" if row.taken else "does not fit" if not row.fits else "too long" if row.why else ""
     return (
         row.preset,
         f"{row.params:,}",

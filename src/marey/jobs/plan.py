@@ -1,7 +1,7 @@
 """Before training: how long each candidate takes on this machine and how much memory, measured on a few batches."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -9,17 +9,19 @@ from typing import Any
 import torch
 
 from ..data import Manifest, Quarantine, Sample, view_batches
-from ..errors import DataError, MissingExtra
+from ..errors import DataError, MissingExtra, UsageError
 from ..models import VideoModel
 from ..presets import Preset, count, create_model, find_preset
 from ..tasks import Recognition
 from ..training import free_bytes, measure_memory, pick_device
 from ..video import to_input
-from .choose import choose_preset, choose_recipe
+from .choose import Choice, choose_preset, choose_recipe
 from .narrate import Narrator, Silent
 from .prepare import ClassEdits, load_data, pick_workers, refuse_hopeless, split_data
+from .run import command_line
 
 MEASURED_STEPS, PROBE_CLIPS, ENCODED_AT_ONCE = 2, 2, 8
+A_NIGHT_MIN = 480.0
 CANDIDATES = ("motion_appearance", "motion", "efficientnet_lite0_difference", "r2plus1d_stage", "r3d_18", "r2plus1d_18")
 
 
@@ -31,6 +33,10 @@ class Plan:
     clip_s       seconds to step over one clip, or to encode it with a frozen encoder
     minutes      decoding, encoding and all steps together
     memory_mb    peak of a batch above the idle process, from the peaks with one clip and with two
+    free_mb      what the device had to give before; None where that cannot be known
+    by_rule      `train` takes it where no preset is named
+    taken        the plan takes it; why says for what reason, and of the others what speaks against them, if anything
+    command      that trains it
     """
 
     preset: str
@@ -42,11 +48,26 @@ class Plan:
     clip_s: float
     minutes: float
     memory_mb: float
-    fits: bool
-    taken: bool
+    free_mb: float | None
+    by_rule: bool
+    command: str
+    taken: bool = False
+    why: str = ""
+
+    @property
+    def fits(self) -> bool:
+        return self.free_mb is None or self.memory_mb < self.free_mb
+
+    def obstacle(self, within_min: float) -> str:
+        """What speaks against it, as the end of a sentence about it; empty where nothing does."""
+        if self.free_mb is not None and not self.fits:
+            return f"does not fit in memory (it needs {self.memory_mb:.0f} MB and {self.free_mb:.0f} MB are free)"
+        if self.minutes > within_min:
+            return f"takes {self.minutes:.1f} minutes, more than the {within_min:g} allowed"
+        return ""
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "fits": self.fits}
 
 
 def plan(
@@ -57,35 +78,72 @@ def plan(
     root: str | Path | None = None,
     group_by: str | None = None,
     edits: ClassEdits | None = None,
+    within_min: float = A_NIGHT_MIN,
     device: str = "auto",
     workers: int | None = None,
     seed: int = 0,
     narrator: Narrator | None = None,
 ) -> list[Plan]:
-    """One row a candidate, the one that `train` would take first.
+    """One row a candidate; the first that fits in memory and trains within `within_min` minutes is marked as taken.
+
+    The order is that of preference: what `train` takes by rule, then the named ones, or CANDIDATES where none is named.
 
     presets  candidates; by default the one that the rule takes and a ladder of others
     """
-    narrator = narrator or Silent()
+    narrator, edits = narrator or Silent(), edits or ClassEdits()
+    if not 0 < within_min < float("inf"):
+        raise UsageError(f"--within is {within_min:g} minutes; it must be more than 0")
     place, processes = pick_device(device), pick_workers(workers)
     named = [find_preset(name) for name in presets]
     manifest = load_data(data, kind=kind, root=root, group_by=group_by, edits=edits)
     refuse_hopeless(manifest)
     manifest = split_data(manifest, seed=seed, workers=processes, narrator=narrator)
-    taken = choose_preset(manifest, name=None, device=place).preset.name
-    candidates = named or [find_preset(name) for name in dict.fromkeys((taken, *CANDIDATES))]
+    rule = choose_preset(manifest, name=None, device=place)
+    candidates = named or [find_preset(name) for name in dict.fromkeys((rule.preset.name, *CANDIDATES))]
+    candidates.sort(key=lambda preset: preset.name != rule.preset.name)
+    asked = {"data": str(data), "kind": kind, "root": root, "group_by": group_by, "edits": asdict(edits)}
+    asked |= {"device": None if device == "auto" else device, "seed": seed or None}
     rows = []
     for number, preset in enumerate(candidates):
         narrator.progress("measure", number, len(candidates))
+        by_rule = preset.name == rule.preset.name
+        command = command_line("train", asked | {"preset": None if by_rule else preset.name})
         try:
-            rows.append(_measure(preset, manifest, place, processes, taken=preset.name == taken, seed=seed))
+            rows.append(_measure(preset, manifest, place, processes, by_rule=by_rule, command=command, seed=seed))
         except MissingExtra as missing:
             narrator.say(f"{preset.name} is left out: {missing}")
     narrator.progress("measure", len(candidates), len(candidates))
-    return rows
+    return mark(rows, rule, within_min=within_min)
 
 
-def _measure(preset: Preset, manifest: Manifest, device: torch.device, workers: int, *, taken: bool, seed: int) -> Plan:
+def mark(rows: Sequence[Plan], rule: Choice, *, within_min: float) -> list[Plan]:
+    """The rows, the first that nothing speaks against marked as taken, and why each is or cannot be."""
+    against = {row.preset: row.obstacle(within_min) for row in rows}
+    taken = next((row for row in rows if not against[row.preset]), None)
+    if taken is not None:
+        bounds = f"fits in memory and takes at most {within_min:g} minutes"
+        if taken.by_rule:
+            why = f"{rule.why}; it {bounds}"
+        elif rule.preset.name in against:
+            why = (
+                f"{rule.preset.name}, which the rule takes, {against[rule.preset.name]}; this is the next that {bounds}"
+            )
+        else:
+            why = f"it is the first of the named candidates that {bounds}"
+        against[taken.preset] = why
+    return [replace(row, taken=row is taken, why=against[row.preset]) for row in rows]
+
+
+def _measure(
+    preset: Preset,
+    manifest: Manifest,
+    device: torch.device,
+    workers: int,
+    *,
+    by_rule: bool,
+    command: str,
+    seed: int,
+) -> Plan:
     train = [s for s in manifest.samples if s.split == "train"]
     task = Recognition.of(manifest)
     recipe, batch_size = choose_recipe(preset, clips=len(train), seed=seed)
@@ -114,8 +172,9 @@ def _measure(preset: Preset, manifest: Manifest, device: torch.device, workers: 
         clip_s=clip_s,
         minutes=(decode_total + compute) / 60,
         memory_mb=peak / 2**20,
-        fits=idle is None or peak < idle,
-        taken=taken,
+        free_mb=None if idle is None else idle / 2**20,
+        by_rule=by_rule,
+        command=command,
     )
 
 

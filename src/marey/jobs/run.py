@@ -83,11 +83,11 @@ def default_folder(name: str) -> Path:
     return candidate
 
 
-def command_line(job: str, arguments: Mapping[str, Any], defaults: Mapping[str, Any], out: Path) -> str:
-    """The command that repeats a run: what differs from the defaults, as flags."""
+def command_line(job: str, arguments: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> str:
+    """The command that does what these arguments say: what differs from the defaults, as flags; None is no flag."""
     words = ["marey", job, str(arguments["data"])]
     for name, value in arguments.items():
-        if name == "data" or value == defaults.get(name):
+        if name == "data" or value is None or (defaults and value == defaults.get(name)):
             continue
         if name == "edits":
             words += [w for new, old in value["merge"].items() for w in ("--merge", f"{new}={','.join(old)}")]
@@ -95,9 +95,9 @@ def command_line(job: str, arguments: Mapping[str, Any], defaults: Mapping[str, 
             words += [w for label in value["leave_out"] for w in ("--leave-out", label)]
         elif value is True:
             words.append(_flag(name))
-        elif value is not None:
+        else:
             words += [_flag(name), str(value)]
-    return shlex.join([*words, "--out", str(out)])
+    return shlex.join(words)
 
 
 def _flag(name: str) -> str:

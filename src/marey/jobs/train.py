@@ -132,7 +132,7 @@ def train(
         )
     folder = Path(out) if out else default_folder(Path(data).stem)
     defaults = {name: p.default for name, p in signature(train).parameters.items()}
-    details["command"] = command_line("train", arguments, defaults, folder)
+    details["command"] = command_line("train", arguments | {"out": str(folder)}, defaults)
     fresh = not folder.exists()
     run = begin_run(folder, arguments, manifest, details) if rank == 0 else await_run(folder)
     if run.finished:
