@@ -7,7 +7,7 @@ TORCH_INDEX ?=
 EXTRA := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo check test slow clean
+.PHONY: help setup demo check test slow tables clean
 
 help: ## explain every target
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +34,11 @@ test: setup ## the test suite (no network, no GPU)
 
 slow: setup ## the tests that train to learn, drive a browser or build large networks
 	$(BIN)/python -m pytest -n 2 -m slow
+
+tables: setup ## count all presets anew: src/marey/presets/costs.json and docs/models.md
+	echo '{}' > src/marey/presets/costs.json
+	$(BIN)/python -c 'from pathlib import Path; from marey.presets import costs_json; Path("src/marey/presets/costs.json").write_text(costs_json())'
+	$(BIN)/python -c 'from pathlib import Path; from marey.presets import models_markdown; Path("docs/models.md").write_text(models_markdown())'
 
 clean: ## remove the environment and what was built
 	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -1,6 +1,7 @@
 """The table of named, measured models, and what builds and measures them."""
 
 from .build import classes_in, create_model, find_preset, start_from_checkpoint, variant_in
+from .costs import cost_of, costs_json
 from .imagenet import imagenet_is_installed, lite0_tensors
 from .labels import LABEL_LISTS, label_list
 from .listing import ModelRow, model_row, model_rows, models_markdown
@@ -19,6 +20,8 @@ __all__ = [
     "Preset",
     "Score",
     "classes_in",
+    "cost_of",
+    "costs_json",
     "count",
     "create_model",
     "find_preset",

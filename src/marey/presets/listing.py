@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .measure import count
+from .costs import cost_of
 from .preset import Preset
 from .table import PRESETS
 
@@ -43,7 +43,7 @@ def model_row(preset: Preset, *, fps: float = 25.0) -> ModelRow:
     """
     if fps <= 0:
         raise ValueError(f"fps is {fps}; it must be positive")
-    clip, cost = preset.clip, count(preset)
+    clip, cost = preset.clip, cost_of(preset)
     return ModelRow(
         name=preset.name,
         family=preset.family,
@@ -65,7 +65,7 @@ def models_markdown() -> str:
     lines = [
         "# Models",
         "",
-        "Made by `marey.presets.models_markdown()` from the table of presets; a test holds it to the code.",
+        "Made by `make tables` from the table of presets; a test holds it to the code.",
         "Parameters are exact. GMACs: billions of multiply-adds of convolutions and matrix products for one clip.",
         "Frames x stride is what a clip holds; the footprint is what it spans of a video at 25 frames a second.",
         "",
