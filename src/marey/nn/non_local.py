@@ -1,0 +1,122 @@
+"""Non-local block (Wang, Girshick, Gupta, He, CVPR 2018, arXiv:1711.07971): every position looks at all the others.
+
+        y_i = sum_j f(x_i, x_j) g(x_j) / C(x),        z = x + norm(W y)
+
+Axes: b clips, c channels, t frames, h rows, w columns; n positions that ask, m positions that answer, d inner channels.
+"""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+AFFINITIES = ("embedded_gaussian", "gaussian", "dot_product", "concatenation")
+OVER = ("spacetime", "space", "time")
+
+CONVS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+NORMS = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+POOLS = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
+WEIGHT_STD = 0.01  # of fresh convolutions, as the official code draws them
+
+
+class NonLocal(nn.Module):
+    """A residual block on maps of `width` channels and `dims` axes after them: (t), (h, w) or (t, h, w).
+
+    inner      channels of theta, phi and g; half of `width` unless given
+    affinity   f: softmax of theta . phi ("embedded_gaussian"), softmax of x . x ("gaussian"), theta . phi
+               ("dot_product") or ReLU of w . [theta, phi] ("concatenation"); the last two are divided by m
+    over       what a position looks at: everything, its own frame ("space"), or its own place in every frame ("time")
+    pool       positions that answer are the maxima of 2 x 2 pixels (of 2 steps, for one axis). Never "time": there each
+               place has no others than its own
+    scaled     the softmax is of f / sqrt(d), as in the official code and its checkpoints; the paper's is of f
+    zero_init  the last normalization begins with a weight of 0, so that the fresh block is the identity, bit for bit
+
+    The paper has the normalization after W only, and so have we. ValueError for other names, or for an `over` of
+    less than 3 `dims` that is not "spacetime".
+    """
+
+    def __init__(
+        self,
+        width: int,
+        *,
+        inner: int | None = None,
+        dims: int = 3,
+        affinity: str = "embedded_gaussian",
+        over: str = "spacetime",
+        pool: bool = True,
+        scaled: bool = True,
+        zero_init: bool = True,
+    ) -> None:
+        super().__init__()
+        if dims not in CONVS:
+            raise ValueError(f"dims is {dims}; a non-local block has 1, 2 or 3")
+        if affinity not in AFFINITIES:
+            raise ValueError(f"affinity is {affinity!r}; a non-local block knows {', '.join(AFFINITIES)}")
+        if over not in (OVER if dims == 3 else ("spacetime",)):
+            known = "spacetime, space and time of 3 dims" if dims == 3 else "only spacetime of 1 or 2 dims"
+            raise ValueError(f"over is {over!r} of {dims} dims; a non-local block looks over {known}")
+        inner = max(width // 2, 1) if inner is None else inner
+        if inner < 1:
+            raise ValueError(f"inner is {inner}; a non-local block needs 1 channel or more inside")
+        self.dims, self.affinity, self.over = dims, affinity, over
+        self.pool, self.scaled = pool and over != "time", scaled
+        embeds = affinity != "gaussian"
+        self.theta = CONVS[dims](width, inner, 1) if embeds else nn.Identity()
+        self.phi = CONVS[dims](width, inner, 1) if embeds else nn.Identity()
+        self.g = CONVS[dims](width, inner, 1)
+        if affinity == "concatenation":
+            self.joint = nn.Linear(2 * inner, 1, bias=False)
+        self.out = CONVS[dims](inner, width, 1)
+        self.norm = NORMS[dims](width)
+        for name, parameter in self.named_parameters():
+            if name.startswith(("theta", "phi", "g", "out")):
+                nn.init.normal_(parameter, std=WEIGHT_STD if name.endswith("weight") else 0.0)
+        if zero_init:
+            nn.init.zeros_(self.norm.weight)
+
+    def forward(self, x: Float[Tensor, "b c *thw"]) -> Float[Tensor, "b c *thw"]:
+        if x.ndim != self.dims + 2:
+            raise ValueError(
+                f"x has {x.ndim} axes {tuple(x.shape)}; a non-local block of {self.dims} dims takes {self.dims + 2}"
+            )
+        answers = self._pooled(x)
+        q, k, v = self._positions(self.theta(x)), self._positions(self.phi(answers)), self._positions(self.g(answers))
+        return x + self.norm(self.out(self._maps(self._gathered(q, k, v), x)))
+
+    def _pooled(self, x: Tensor) -> Tensor:
+        """Maxima of windows of 2 along rows and columns (or the one axis); a side of 1 stays."""
+        if not self.pool:
+            return x
+        spatial = x.shape[-2:] if self.dims > 1 else x.shape[-1:]
+        window = [min(2, side) for side in spatial]
+        return POOLS[self.dims](x, [1] * (self.dims - len(window)) + window)
+
+    def _positions(self, x: Tensor) -> Float[Tensor, "g p d"]:
+        """Positions that may look at each other, as rows; g is clips, frames of clips, or places of clips."""
+        if self.over == "space":
+            return x.permute(0, 2, 3, 4, 1).flatten(2, 3).flatten(0, 1)
+        if self.over == "time":
+            return x.permute(0, 3, 4, 2, 1).flatten(0, 2)
+        return x.flatten(2).transpose(1, 2)
+
+    def _maps(self, y: Float[Tensor, "g p d"], like: Tensor) -> Tensor:
+        """The inverse of `_positions` for a map as large as `like`."""
+        if self.over == "spacetime":
+            return y.transpose(1, 2).unflatten(2, like.shape[2:])
+        b, _, t, h, w = like.shape
+        if self.over == "space":
+            return y.unflatten(0, (b, t)).unflatten(2, (h, w)).permute(0, 4, 1, 2, 3)
+        return y.unflatten(0, (b, h, w)).permute(0, 4, 3, 1, 2)
+
+    def _gathered(
+        self, q: Float[Tensor, "g n e"], k: Float[Tensor, "g m e"], v: Float[Tensor, "g m d"]
+    ) -> Float[Tensor, "g n d"]:
+        """What every asking position hears. Where torch has a kernel, the n x m softmax is never held."""
+        if self.affinity in ("embedded_gaussian", "gaussian"):
+            q, k, v = (x.unsqueeze(1).contiguous() for x in (q, k, v))  # a single head; kernels want rows in one piece
+            scale = q.shape[-1] ** -0.5 if self.scaled else 1.0
+            return F.scaled_dot_product_attention(q, k, v, scale=scale).squeeze(1)
+        if self.affinity == "dot_product":
+            return q @ k.transpose(1, 2) / k.shape[1] @ v
+        # w . [theta, phi] is a sum of two numbers: pairs of vectors are never laid out.
+        asks, answers = self.joint.weight.chunk(2, dim=1)
+        return F.relu(q @ asks.T + (k @ answers.T).transpose(1, 2)) / k.shape[1] @ v
