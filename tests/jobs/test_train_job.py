@@ -124,6 +124,7 @@ def test_encoded_clips_are_kept_and_found_again(
             views=1,
             crop_count=1,
             device=trained.device,
+            decoder="pyav",
             workers=0,
             narrator=Silent(),
         )

@@ -50,6 +50,7 @@ def train(
     no_cache: Annotated[bool, typer.Option("--no-cache", help="encode every clip anew")] = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="write TensorBoard logs into the run")] = False,
     device: o.Device = "auto",
+    decoder: o.Decoder = "pyav",
     workers: o.Workers = None,
     seed: o.Seed = 0,
     json: o.Json = False,
@@ -99,6 +100,7 @@ def train(
                 lr=lr,
                 weight_decay=weight_decay,
                 device=device,
+                decoder=decoder,
                 workers=workers,
                 seed=seed,
                 max_bad=max_bad,
@@ -134,6 +136,7 @@ def train(
                 use_cache=not no_cache,
                 tensorboard=tensorboard,
                 device=device,
+                decoder=decoder,
                 workers=workers,
                 seed=seed,
                 narrator=terminal,
@@ -164,6 +167,7 @@ def evaluate(
     out: o.Out = None,
     max_bad: o.MaxBad = 3,
     device: o.Device = "auto",
+    decoder: o.Decoder = "pyav",
     workers: o.Workers = None,
     seed: o.Seed = 0,
     json: o.Json = False,
@@ -188,6 +192,7 @@ def evaluate(
             group_by=group_by,
             edits=o.class_edits(merge, rename, leave_out),
             device=device,
+            decoder=decoder,
             workers=workers,
             max_bad=max_bad,
             seed=seed,
@@ -230,6 +235,7 @@ def predict(
     no_overlay: Annotated[bool, typer.Option("--no-overlay", help="write no film")] = False,
     max_bad: o.MaxBad = 3,
     device: o.Device = "auto",
+    decoder: o.Decoder = "pyav",
     json: o.Json = False,
     quiet: o.Quiet = False,
     verbose: o.Verbose = False,
@@ -243,7 +249,7 @@ def predict(
     list_videos(videos)
     rule = EventRule(threshold=threshold, merge_gap_s=merge_gap, min_duration_s=min_duration)
     with Terminal(quiet=quiet, verbose=verbose) as terminal:
-        trained = open_model(model, device=device)
+        trained = open_model(model, device=device, decoder=decoder)
         if labels is not None:
             trained = with_labels(trained, labels)
         found, bad = job(
@@ -283,6 +289,7 @@ def plan(
     rename: o.Rename = None,
     leave_out: o.LeaveOut = None,
     device: o.Device = "auto",
+    decoder: o.Decoder = "pyav",
     workers: o.Workers = None,
     seed: o.Seed = 0,
     json: o.Json = False,
@@ -303,6 +310,7 @@ def plan(
             group_by=group_by,
             edits=o.class_edits(merge, rename, leave_out),
             device=device,
+            decoder=decoder,
             workers=workers,
             seed=seed,
             narrator=terminal,

@@ -36,6 +36,9 @@ LeaveOut = Annotated[
 ]
 PresetName = Annotated[str | None, typer.Option("--preset", help="model to use; `marey models` lists them")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps")]
+Decoder = Annotated[
+    str, typer.Option("--decoder", help="what reads videos: pyav, torchcodec, or auto: torchcodec where it can")
+]
 Workers = Annotated[
     int | None, typer.Option("--workers", help="processes that decode video [default: all cores but one, at most 8]")
 ]

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ..errors import DataError, VideoError
-from ..video import ClipSpec
+from ..video import ClipSpec, DecoderName
 from .manifest import Sample
 from .reading import canvas_frames, cut, read_canvas, read_grid, read_views, square
 
@@ -88,32 +88,38 @@ def shots_in_order(
 class ReadViews:
     """`read_views` with its arguments bound; picklable, so that workers can carry it."""
 
-    def __init__(self, *, spec: ClipSpec, views: int, crop_count: int) -> None:
+    def __init__(self, *, spec: ClipSpec, views: int, crop_count: int, decoder: DecoderName = "pyav") -> None:
         self.spec, self.views, self.crop_count = spec, views, crop_count
+        self.decoder: DecoderName = decoder
 
     def __call__(self, index: int, sample: Sample) -> np.ndarray:
-        return read_views(sample, self.spec, views=self.views, crop_count=self.crop_count)
+        return read_views(sample, self.spec, views=self.views, crop_count=self.crop_count, decoder=self.decoder)
 
 
 class ReadCanvas:
     """A square training canvas placed in time and along the long side by (seed, epoch, index) alone."""
 
-    def __init__(self, *, spec: ClipSpec, seed: int, epoch: int, store: "FrameStore | None" = None) -> None:
+    def __init__(
+        self, *, spec: ClipSpec, seed: int, epoch: int, store: "FrameStore | None" = None, decoder: DecoderName = "pyav"
+    ) -> None:
         self.spec, self.seed, self.epoch, self.store = spec, seed, epoch, store
+        self.decoder: DecoderName = decoder
 
     def __call__(self, index: int, sample: Sample) -> np.ndarray:
         in_time, in_space = np.random.default_rng((self.seed, self.epoch, index)).random(2)
         if self.store is not None:
             grid = self.store.grids[index]
             return square(grid, in_space)[cut(len(grid), canvas_frames(self.spec), in_time)]
-        return np.ascontiguousarray(square(read_canvas(sample, self.spec, offset=in_time), in_space))
+        canvas = read_canvas(sample, self.spec, offset=in_time, decoder=self.decoder)
+        return np.ascontiguousarray(square(canvas, in_space))
 
 
 class FrameStore:
     """All frames of a small data set, decoded once and held in memory on their sampling grid."""
 
-    def __init__(self, *, samples: Sequence[Sample], spec: ClipSpec) -> None:
+    def __init__(self, *, samples: Sequence[Sample], spec: ClipSpec, decoder: DecoderName = "pyav") -> None:
         self.samples, self.spec = samples, spec
+        self.decoder: DecoderName = decoder
         self.grids: dict[int, np.ndarray] = {}
 
     @property
@@ -124,7 +130,7 @@ class FrameStore:
         self, quarantine: Quarantine, *, budget_bytes: int, workers: int, progress: Progress | None = None
     ) -> bool:
         """Decode everything; False (and nothing is kept) as soon as it is plain that it exceeds `budget_bytes`."""
-        shots = _Shots(self.samples, lambda _, sample: read_grid(sample, self.spec))
+        shots = _Shots(self.samples, lambda _, sample: read_grid(sample, self.spec, decoder=self.decoder))
         with ThreadPoolExecutor(max(1, workers)) as pool:  # decoders release the interpreter while they work
             pending = (pool.map(shots.__getitem__, range(a, min(a + 64, len(shots)))) for a in range(0, len(shots), 64))
             done = 0
@@ -155,9 +161,10 @@ class TrainingBatches:
     seed: int = 0
     workers: int = 0
     store: FrameStore | None = None
+    decoder: DecoderName = "pyav"
 
     def __call__(self, epoch: int) -> Iterator[dict[str, Tensor]]:
-        read = ReadCanvas(spec=self.spec, seed=self.seed, epoch=epoch, store=self.store)
+        read = ReadCanvas(spec=self.spec, seed=self.seed, epoch=epoch, store=self.store, decoder=self.decoder)
         held = self.order(epoch) if self.store is None else [i for i in self.order(epoch) if i in self.store.grids]
         shots = shots_in_order(self.samples, held, read, workers=0 if self.store is not None else self.workers)
         yield from stack_batches(keep_good(shots, self.quarantine), self.batch_size)
@@ -192,8 +199,9 @@ def view_batches(
     crop_count: int,
     clips_per_batch: int,
     workers: int,
+    decoder: DecoderName = "pyav",
 ) -> Iterator[dict[str, Tensor]]:
     """Batches of test clips in the order of the samples: {"video": uint8 (b, v, t, h, w, 3), "index": (b,)}."""
-    read = ReadViews(spec=spec, views=views, crop_count=crop_count)
+    read = ReadViews(spec=spec, views=views, crop_count=crop_count, decoder=decoder)
     shots = shots_in_order(samples, range(len(samples)), read, workers=workers)
     yield from stack_batches(keep_good(shots, quarantine), max(1, clips_per_batch // (views * crop_count)))

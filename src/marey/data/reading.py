@@ -8,7 +8,7 @@ from math import ceil
 import numpy as np
 
 from ..errors import VideoError
-from ..video import ClipSpec, Video, crops, open_video, view_seconds
+from ..video import ClipSpec, DecoderName, Video, crops, open_video, view_seconds
 from .manifest import Sample
 
 SPEED_RANGE = 1.25  # a training canvas holds this many times the frames of a clip, so that time can be jittered
@@ -47,16 +47,16 @@ def cut(count: int, length: int, offset: float) -> np.ndarray:
     return np.minimum(first + np.arange(length), count - 1)
 
 
-def read_grid(sample: Sample, spec: ClipSpec) -> np.ndarray:
+def read_grid(sample: Sample, spec: ClipSpec, *, decoder: DecoderName = "pyav") -> np.ndarray:
     """uint8 (n, h, w, 3): the whole span on its grid, the short side short_px."""
-    with open_video(sample.path) as video:
+    with open_video(sample.path, decoder=decoder) as video:
         seconds = grid_seconds(spec, video, *span(sample, video))
         return video.frames_at(seconds, short_px=spec.short_px, resample=spec.resample).frames
 
 
-def read_canvas(sample: Sample, spec: ClipSpec, *, offset: float) -> np.ndarray:
+def read_canvas(sample: Sample, spec: ClipSpec, *, offset: float, decoder: DecoderName = "pyav") -> np.ndarray:
     """uint8 (canvas_frames, h, w, 3): one stretch of the span, placed by `offset` in 0..1."""
-    with open_video(sample.path) as video:
+    with open_video(sample.path, decoder=decoder) as video:
         grid = grid_seconds(spec, video, *span(sample, video))
         seconds = grid[cut(len(grid), canvas_frames(spec), offset)]
         return video.frames_at(seconds, short_px=spec.short_px, resample=spec.resample).frames
@@ -70,9 +70,11 @@ def square(frames: np.ndarray, offset: float) -> np.ndarray:
     return frames[:, top : top + side, left : left + side]
 
 
-def read_views(sample: Sample, spec: ClipSpec, *, views: int = 1, crop_count: int = 1) -> np.ndarray:
+def read_views(
+    sample: Sample, spec: ClipSpec, *, views: int = 1, crop_count: int = 1, decoder: DecoderName = "pyav"
+) -> np.ndarray:
     """uint8 (views * crop_count, t, side, side, 3): the test clips of a sample, crops of one view side by side."""
-    with open_video(sample.path) as video:
+    with open_video(sample.path, decoder=decoder) as video:
         seconds = view_seconds(spec, video.info.fps, *span(sample, video), views)
         return cut_views(video, seconds, spec, crop_count=crop_count)
 

@@ -8,7 +8,7 @@ from .folds import CrossValidation, cross_validate
 from .narrate import Narrator, Silent, progress_of
 from .plan import Plan, plan
 from .predict import predict
-from .prepare import ClassEdits, list_videos, load_data, pick_workers
+from .prepare import ClassEdits, list_videos, load_data, pick_decoder, pick_workers
 from .run import list_runs, read_run, write_json
 from .scores import Trained, open_model, with_labels
 from .train import Trial, train
@@ -35,6 +35,7 @@ __all__ = [
     "list_videos",
     "load_data",
     "open_model",
+    "pick_decoder",
     "pick_workers",
     "plan",
     "predict",

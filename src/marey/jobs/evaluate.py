@@ -29,6 +29,7 @@ def evaluate(
     group_by: str | None = None,
     edits: ClassEdits | None = None,
     device: str = "auto",
+    decoder: str = "pyav",
     workers: int | None = None,
     max_bad: int = 3,
     seed: int = 0,
@@ -41,6 +42,7 @@ def evaluate(
     data   labelled clips; None is the run's own held-out split
     split  "train", "val" or "test" of the data; None is the test split of the run's own data, and all of other data
     views  "TxS": clips in time x crops in space, averaged
+    device, decoder  count where the model is a path: an open one has its own
     """
     narrator = narrator or Silent()
     if data is None:
@@ -52,7 +54,7 @@ def evaluate(
         manifest = data
     else:
         manifest = load_data(data, kind=kind, root=root, group_by=group_by, edits=edits)
-    trained = model if isinstance(model, Trained) else open_model(Path(model), device=device)
+    trained = model if isinstance(model, Trained) else open_model(Path(model), device=device, decoder=decoder)
     samples = [s for s in manifest.samples if split is None or s.split == split]
     if not samples:
         raise UsageError(f"{manifest.source} has no clips in its {split} split; its splits are {_splits(manifest)}")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..data import Quarantine, Sample, view_batches
 from ..errors import VideoError
 from ..models import VideoModel
-from ..video import ClipSpec, to_input
+from ..video import ClipSpec, DecoderName, to_input
 from .cache import FeatureCache
 from .narrate import Narrator, progress_of
 from .run import decoder_version
@@ -37,6 +37,7 @@ def encode_samples(
     views: int,
     crop_count: int,
     device: torch.device,
+    decoder: DecoderName,
     workers: int,
     narrator: Narrator,
     use_cache: bool = True,
@@ -44,14 +45,14 @@ def encode_samples(
 ) -> dict[int, Tensor]:
     """Index of the sample -> (views * crop_count, ...) output of `model.encode`, on the CPU.
 
-    The key of a cached array is the hash of the video, the span, the clip specification, the views, the decoder's
-    version and the hash of the encoder: change any of them and the clip is encoded anew.
+    The key of a cached array is the hash of the video, the span, the clip specification, the views, the decoder
+    with its version and the hash of the encoder: change any of them and the clip is encoded anew.
     """
     recipe = {
         "spec": spec.to_dict(),
         "views": views,
         "crops": crop_count,
-        "decoder": decoder_version(),
+        "decoder": decoder_version(decoder),
         "encoder": encoder_hash(model),
     }
     cache = FeatureCache(recipe=json.dumps(recipe, sort_keys=True))
@@ -76,6 +77,7 @@ def encode_samples(
         crop_count=crop_count,
         clips_per_batch=8,
         workers=workers,
+        decoder=decoder,
     )
     for batch in batches:
         clips = batch["video"].flatten(0, 1)

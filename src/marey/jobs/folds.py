@@ -30,7 +30,7 @@ from .choose import choose_preset, choose_recipe, default_balance
 from .evaluate import score_arrays
 from .learn import Lesson, encode_all, learn, learn_head
 from .narrate import Narrator, Silent, progress_of
-from .prepare import ClassEdits, duplicates_of, load_data, pick_workers, refuse_hopeless
+from .prepare import ClassEdits, duplicates_of, load_data, pick_decoder, pick_workers, refuse_hopeless
 from .publish import make_report
 from .run import Run, begin_run, default_folder, write_json
 from .scores import spec_stamp
@@ -93,6 +93,7 @@ def cross_validate(
     max_bad: int = 3,
     use_cache: bool = True,
     device: str = "auto",
+    decoder: str = "pyav",
     workers: int | None = None,
     seed: int = 0,
     narrator: Narrator | None = None,
@@ -106,7 +107,7 @@ def cross_validate(
         least = 2 if flag == "--folds" else 1
         if not least <= value <= 1000:
             raise UsageError(f"{flag} is {value}; give a number from {least} to 1000")
-    place, processes = pick_device(device), pick_workers(workers)
+    place, processes, reader = pick_device(device), pick_workers(workers), pick_decoder(decoder)
     manifest = load_data(data, kind=kind, root=root, group_by=group_by, edits=edits)
     refuse_hopeless(manifest)
     if len(manifest.heads) > 1 or manifest.multi_label:
@@ -130,6 +131,7 @@ def cross_validate(
         "batch_size": batch_size,
         "lr": lr,
         "weight_decay": weight_decay,
+        "decoder": decoder,
         "seed": seed,
     }
     run = begin_run(
@@ -166,11 +168,12 @@ def cross_validate(
             batch_size=batch,
             device=place,
             workers=processes,
+            decoder=reader,
             use_cache=use_cache,
             balance=default_balance(contender),
         )
         answers[contender.name] = out_of_fold(lesson, contender, manifest, assignments, quarantine, narrator)
-        stamps[contender.name] = spec_stamp(contender.clip, contender.name, views="1x1")
+        stamps[contender.name] = spec_stamp(contender.clip, contender.name, views="1x1", decoder=reader)
     result = _summarize(
         answers, manifest, quarantine, stamps, run=run, folds=folds, seed=seed, minutes=(perf_counter() - begun) / 60
     )
@@ -232,6 +235,7 @@ def _fold_answers(
         crop_count=1,
         clips_per_batch=8,
         workers=lesson.workers,
+        decoder=lesson.decoder,
     )
     answers = {}
     for batch in batches:

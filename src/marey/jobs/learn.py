@@ -26,7 +26,7 @@ from ..training import (
     shard,
     shuffled_order,
 )
-from ..video import Augmentation, ClipSpec, augment, to_input
+from ..video import Augmentation, ClipSpec, DecoderName, augment, to_input
 from .features import encode_samples
 from .narrate import Narrator, progress_of
 
@@ -48,6 +48,7 @@ class Lesson:
     batch_size: int
     device: torch.device
     workers: int
+    decoder: DecoderName = "pyav"
     smoothing: float = 0.0
     mixup: float = 0.0
     cutmix: float = 0.0
@@ -88,6 +89,7 @@ def encode_all(
         views=1,
         crop_count=1,
         device=lesson.device,
+        decoder=lesson.decoder,
         workers=lesson.workers,
         narrator=narrator,
         use_cache=lesson.use_cache,
@@ -163,7 +165,7 @@ def _learn_whole(
 ) -> Fitted:
     model, spec, task = lesson.model.to(lesson.device), lesson.spec, lesson.task
     targets = task.targets(train)
-    store = FrameStore(samples=train, spec=spec)
+    store = FrameStore(samples=train, spec=spec, decoder=lesson.decoder)
     budget = int(STORE_FRACTION * (free_bytes(torch.device("cpu")) or 0))
     tell = progress_of(narrator, "decode")
     in_memory = store.fill(quarantine, budget_bytes=budget, workers=max(1, lesson.workers), progress=tell)
@@ -178,6 +180,7 @@ def _learn_whole(
         seed=lesson.recipe.seed,
         workers=lesson.workers,
         store=store if in_memory else None,
+        decoder=lesson.decoder,
     )
     strengths = Augmentation()
     labels = [label for names in task.heads.values() for label in names]
@@ -227,6 +230,7 @@ class ValidationClips:
             crop_count=1,
             clips_per_batch=16,
             workers=self.lesson.workers,
+            decoder=self.lesson.decoder,
         ):
             if self.fits:
                 held.append(batch)

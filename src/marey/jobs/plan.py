@@ -14,10 +14,10 @@ from ..models import VideoModel
 from ..presets import Preset, count, create_model, find_preset
 from ..tasks import Recognition
 from ..training import free_bytes, measure_memory, pick_device
-from ..video import to_input
+from ..video import DecoderName, to_input
 from .choose import Choice, choose_preset, choose_recipe
 from .narrate import Narrator, Silent
-from .prepare import ClassEdits, load_data, pick_workers, refuse_hopeless, split_data
+from .prepare import ClassEdits, load_data, pick_decoder, pick_workers, refuse_hopeless, split_data
 from .run import command_line
 
 MEASURED_STEPS, PROBE_CLIPS, ENCODED_AT_ONCE = 2, 2, 8
@@ -80,6 +80,7 @@ def plan(
     edits: ClassEdits | None = None,
     within_min: float = A_NIGHT_MIN,
     device: str = "auto",
+    decoder: str = "pyav",
     workers: int | None = None,
     seed: int = 0,
     narrator: Narrator | None = None,
@@ -93,7 +94,7 @@ def plan(
     narrator, edits = narrator or Silent(), edits or ClassEdits()
     if not 0 < within_min < float("inf"):
         raise UsageError(f"--within is {within_min:g} minutes; it must be more than 0")
-    place, processes = pick_device(device), pick_workers(workers)
+    place, processes, reader = pick_device(device), pick_workers(workers), pick_decoder(decoder)
     named = [find_preset(name) for name in presets]
     manifest = load_data(data, kind=kind, root=root, group_by=group_by, edits=edits)
     refuse_hopeless(manifest)
@@ -103,13 +104,16 @@ def plan(
     candidates.sort(key=lambda preset: preset.name != rule.preset.name)
     asked = {"data": str(data), "kind": kind, "root": root, "group_by": group_by, "edits": asdict(edits)}
     asked |= {"device": None if device == "auto" else device, "seed": seed or None}
+    asked |= {"decoder": None if decoder == "pyav" else decoder}
     rows = []
     for number, preset in enumerate(candidates):
         narrator.progress("measure", number, len(candidates))
         by_rule = preset.name == rule.preset.name
         command = command_line("train", asked | {"preset": None if by_rule else preset.name})
         try:
-            rows.append(_measure(preset, manifest, place, processes, by_rule=by_rule, command=command, seed=seed))
+            rows.append(
+                _measure(preset, manifest, place, processes, reader, by_rule=by_rule, command=command, seed=seed)
+            )
         except MissingExtra as missing:
             narrator.say(f"{preset.name} is left out: {missing}")
     narrator.progress("measure", len(candidates), len(candidates))
@@ -139,6 +143,7 @@ def _measure(
     manifest: Manifest,
     device: torch.device,
     workers: int,
+    decoder: DecoderName,
     *,
     by_rule: bool,
     command: str,
@@ -149,7 +154,7 @@ def _measure(
     recipe, batch_size = choose_recipe(preset, clips=len(train), seed=seed)
     model = create_model(preset.name, num_classes=task.classes).to(device)
     size = count(model, preset.clip)
-    clips, decode_s = _decode_some(train, preset, PROBE_CLIPS)
+    clips, decode_s = _decode_some(train, preset, PROBE_CLIPS, decoder)
     clips, idle = clips.to(device), free_bytes(device)
     peaks, clip_s = [], 0.0
     for few in (clips[:1], clips):  # memory grows in a straight line with the batch: two points give it
@@ -178,11 +183,20 @@ def _measure(
     )
 
 
-def _decode_some(samples: Sequence[Sample], preset: Preset, wanted: int) -> tuple[torch.Tensor, float]:
+def _decode_some(
+    samples: Sequence[Sample], preset: Preset, wanted: int, decoder: DecoderName
+) -> tuple[torch.Tensor, float]:
     """(clips uint8 (n, t, h, w, 3), seconds to decode one)."""
     quarantine, begun = Quarantine(total=len(samples), limit=len(samples)), perf_counter()
     for batch in view_batches(
-        samples[: wanted + 8], preset.clip, quarantine, views=1, crop_count=1, clips_per_batch=wanted, workers=0
+        samples[: wanted + 8],
+        preset.clip,
+        quarantine,
+        views=1,
+        crop_count=1,
+        clips_per_batch=wanted,
+        workers=0,
+        decoder=decoder,
     ):
         clips = batch["video"][:, 0]
         return clips, (perf_counter() - begun) / len(clips)

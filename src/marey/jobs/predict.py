@@ -30,6 +30,7 @@ def predict(
     rule: EventRule | None = None,
     overlay: bool = True,
     device: str = "auto",
+    decoder: str = "pyav",
     max_bad: int = 3,
     narrator: Narrator | None = None,
 ) -> tuple[dict[str, Timeline], dict[str, str]]:
@@ -40,10 +41,11 @@ def predict(
     out       folder for NAME.json, NAME.csv and NAME.overlay.mp4; None writes nothing
     views     "TxS" makes `video_scores` the very numbers of `evaluate --views TxS`; None averages the windows
     hop_s     time from one window to the next; None is half a window
+    device, decoder  count where the model is a path: an open one has its own
     """
     narrator, rule = narrator or Silent(), rule or EventRule()
     paths = list_videos(videos)
-    trained = model if isinstance(model, Trained) else open_model(Path(model), device=device)
+    trained = model if isinstance(model, Trained) else open_model(Path(model), device=device, decoder=decoder)
     if hop_s is not None and not 0 < hop_s < float("inf"):
         raise UsageError(f"--hop is {hop_s} s; it must be more than 0")
     if views is not None:
@@ -89,7 +91,7 @@ def _timeline(
     narrator: Narrator,
 ) -> Timeline:
     task = trained.task
-    with open_video(path) as video:
+    with open_video(path, decoder=trained.decoder) as video:
         duration_s = video.info.duration_s
         window_s = min(window_length(trained, video), duration_s)
         hop_s = min(hop_s or window_s / 2, window_s)  # a larger hop would leave gaps that nobody looked at

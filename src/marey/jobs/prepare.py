@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from glob import glob
 from pathlib import Path
+from typing import cast, get_args
 
 from ..data import Manifest, edit_classes, near_duplicates, read_manifest, split_manifest, unit_of
 from ..data.finding import videos_below
-from ..errors import DataError, UsageError
+from ..errors import DataError, MissingExtra, UsageError
+from ..video import DecoderName, torchcodec_problem
 from .narrate import Narrator, progress_of
 
 FEWEST_UNITS_TO_WATCH = 8  # with fewer sources, all that are not tested on are needed to learn from
@@ -31,6 +33,19 @@ def pick_workers(workers: int | None) -> int:
     if not 0 <= workers <= 256:
         raise UsageError(f"--workers is {workers}; give 0 (decode in the main process) to 256")
     return workers
+
+
+def pick_decoder(name: str) -> DecoderName:
+    """The decoder called so; "auto" is PyAV where torchcodec cannot be loaded, else it is decided by file."""
+    if name not in get_args(DecoderName):
+        raise UsageError(f"--decoder is {name!r}; it can be {', '.join(get_args(DecoderName))}")
+    problem = None if name == "pyav" else torchcodec_problem()
+    if problem and name == "torchcodec":
+        raise MissingExtra(
+            f"--decoder torchcodec cannot be had, for {problem}; pip install 'marey[torchcodec]' and install FFmpeg, "
+            "or drop the flag: PyAV is there"
+        )
+    return "pyav" if problem else cast(DecoderName, name)
 
 
 def load_data(

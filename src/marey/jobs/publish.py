@@ -81,7 +81,7 @@ def measure_efficiency(trained: Trained, samples: Sequence[Sample]) -> dict[str,
     for sample in samples[: TIMED_CLIPS + 1]:
         begun = perf_counter()
         try:
-            clip_probabilities(trained, torch.from_numpy(read_views(sample, trained.spec)))
+            clip_probabilities(trained, torch.from_numpy(read_views(sample, trained.spec, decoder=trained.decoder)))
         except VideoError:
             continue
         times.append(perf_counter() - begun)

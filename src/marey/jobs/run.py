@@ -18,6 +18,7 @@ from ..data import Manifest, read_manifest, write_manifest
 from ..errors import UsageError
 from ..report import write_text
 from ..training import code_version
+from ..video import DecoderName
 
 RUN_FORMAT = 1
 
@@ -45,7 +46,7 @@ class Run:
 def versions() -> dict[str, str]:
     """What a figure depends on besides the data: packages, Python, machine."""
     found = {"marey": __version__, "python": platform.python_version(), "machine": platform.machine()}
-    for name in ("torch", "av", "numpy", "opencv-python-headless"):
+    for name in ("torch", "av", "torchcodec", "numpy", "opencv-python-headless"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
@@ -53,9 +54,10 @@ def versions() -> dict[str, str]:
     return found
 
 
-def decoder_version() -> str:
-    """What turned files into frames, for protocol stamps."""
-    return f"PyAV {versions()['av']}"
+def decoder_version(decoder: DecoderName) -> str:
+    """What turns files into frames, for protocol stamps and the keys of kept features; see `pick_decoder`."""
+    pyav, torchcodec = f"PyAV {versions()['av']}", f"torchcodec {versions()['torchcodec']}"
+    return {"pyav": pyav, "torchcodec": torchcodec, "auto": f"{torchcodec}, {pyav} for what it cannot read"}[decoder]
 
 
 def manifest_hash(manifest: Manifest) -> str:

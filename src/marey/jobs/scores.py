@@ -16,10 +16,11 @@ from ..models import VideoModel
 from ..presets import LABEL_LISTS, create_model, label_list
 from ..tasks import Recognition
 from ..training import file_hash, load_checkpoint, pick_device, save_checkpoint
-from ..video import ClipSpec, probe, to_input
+from ..video import ClipSpec, DecoderName, probe, to_input
 from .features import encode_samples
 from .learn import Lesson
 from .narrate import Narrator, progress_of
+from .prepare import pick_decoder
 from .run import decoder_version, read_run
 
 
@@ -28,6 +29,7 @@ class Trained:
     """A model with what it must be fed and what its outputs mean.
 
     window_s  length of the spans it was trained on: what a window of a longer video shows it
+    decoder   what reads the videos that it is asked about
     """
 
     model: VideoModel
@@ -37,6 +39,7 @@ class Trained:
     header: dict[str, Any]
     path: Path
     device: torch.device
+    decoder: DecoderName = "pyav"
 
 
 def model_file(path: Path) -> Path:
@@ -49,15 +52,16 @@ def model_file(path: Path) -> Path:
     return path
 
 
-def open_model(path: Path, *, device: str = "auto") -> Trained:
+def open_model(path: Path, *, device: str = "auto", decoder: str = "pyav") -> Trained:
     """Load a run folder or a .safetensors file; CheckpointError where it is damaged or of another kind."""
+    reader = pick_decoder(decoder)
     file = model_file(path)
     header, _ = load_checkpoint(file)
     task = Recognition(heads={h: tuple(v) for h, v in header["labels"].items()}, multi_label=header["multi_label"])
     place = pick_device(device)
     model = create_model(header["preset"], num_classes=task.classes, weights=file).to(place).eval()
     spec = ClipSpec.from_dict(header["clip"])
-    return Trained(model, spec, task, float(header["window_s"]), header, file, place)
+    return Trained(model, spec, task, float(header["window_s"]), header, file, place, reader)
 
 
 def keep_model(path: Path, lesson: Lesson, preset: str, samples: Sequence[Sample]) -> Trained:
@@ -73,7 +77,7 @@ def keep_model(path: Path, lesson: Lesson, preset: str, samples: Sequence[Sample
         "metrics": {},
     }
     save_checkpoint(path, lesson.model, header)
-    return Trained(lesson.model.eval(), lesson.spec, lesson.task, window_s, header, path, lesson.device)
+    return Trained(lesson.model.eval(), lesson.spec, lesson.task, window_s, header, path, lesson.device, lesson.decoder)
 
 
 def typical_span_s(samples: Sequence[Sample]) -> float:
@@ -149,6 +153,7 @@ def sample_probabilities(
             views=in_time,
             crop_count=in_space,
             device=trained.device,
+            decoder=trained.decoder,
             workers=workers,
             narrator=narrator,
             use_cache=use_cache,
@@ -164,7 +169,14 @@ def sample_probabilities(
             }
     tell, found = progress_of(narrator, what), {}
     batches = view_batches(
-        samples, trained.spec, quarantine, views=in_time, crop_count=in_space, clips_per_batch=16, workers=workers
+        samples,
+        trained.spec,
+        quarantine,
+        views=in_time,
+        crop_count=in_space,
+        clips_per_batch=16,
+        workers=workers,
+        decoder=trained.decoder,
     )
     for batch in batches:
         rows = torch.cat([clip_probabilities(trained, part) for part in batch["video"].flatten(0, 1).split(16)])
@@ -176,7 +188,7 @@ def sample_probabilities(
     return found
 
 
-def spec_stamp(spec: ClipSpec, preset: str, *, views: str) -> dict[str, Any]:
+def spec_stamp(spec: ClipSpec, preset: str, *, views: str, decoder: DecoderName) -> dict[str, Any]:
     """How clips are sampled, sized and decoded."""
     spread = f"{spec.frames} spread over the clip"
     rate = f" at {spec.fps:g} fps" if spec.fps else ""
@@ -185,7 +197,7 @@ def spec_stamp(spec: ClipSpec, preset: str, *, views: str) -> dict[str, Any]:
         "frames": spread if spec.sampling == "uniform" else f"{spec.frames}x{spec.stride}{rate}",
         "side_px": spec.side_px,
         "resize": f"short side {spec.short_px} px, {spec.resample}",
-        "decoder": decoder_version(),
+        "decoder": decoder_version(decoder),
         "preset": preset,
     }
 
@@ -193,7 +205,7 @@ def spec_stamp(spec: ClipSpec, preset: str, *, views: str) -> dict[str, Any]:
 def stamp(trained: Trained, quarantine: Quarantine, *, views: str, clips: int, **more: Any) -> dict[str, Any]:
     """What a figure must carry to be reproduced."""
     return {
-        **spec_stamp(trained.spec, trained.header["preset"], views=views),
+        **spec_stamp(trained.spec, trained.header["preset"], views=views, decoder=trained.decoder),
         "clips": clips,
         "missing_videos": len(quarantine.reasons),
         "checkpoint": file_hash(trained.path),

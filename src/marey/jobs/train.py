@@ -20,7 +20,7 @@ from .choose import Choice, choose_preset, choose_recipe, default_balance
 from .evaluate import evaluation_dict, read_evaluations, score
 from .learn import Lesson, learn
 from .narrate import Narrator, Silent
-from .prepare import ClassEdits, load_data, pick_workers, refuse_hopeless, split_data
+from .prepare import ClassEdits, load_data, pick_decoder, pick_workers, refuse_hopeless, split_data
 from .publish import publish
 from .run import await_run, begin_run, command_line, default_folder
 from .scores import keep_model, model_file, parse_views
@@ -65,6 +65,7 @@ def train(
     use_cache: bool = True,
     tensorboard: bool = False,
     device: str = "auto",
+    decoder: str = "pyav",
     workers: int | None = None,
     seed: int = 0,
     narrator: Narrator | None = None,
@@ -83,7 +84,7 @@ def train(
     arguments = {
         k: str(v) if isinstance(v, Path) else asdict(v) if isinstance(v, ClassEdits) else v for k, v in asked.items()
     }
-    place, processes = pick_device(device), pick_workers(workers)
+    place, processes, reader = pick_device(device), pick_workers(workers), pick_decoder(decoder)
     check_flags(
         smoothing=smoothing,
         mixup=mixup,
@@ -152,6 +153,7 @@ def train(
         batch_size=batch,
         device=place,
         workers=processes,
+        decoder=reader,
         smoothing=smoothing,
         mixup=mixup,
         cutmix=cutmix,
