@@ -157,3 +157,14 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     command = f"{sys.executable} -m marey models | head -1"
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
     assert done.returncode in (0, 141) and "Traceback" not in done.stderr
+
+
+def test_the_stage_names_what_it_wrote(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(
+        capsys, "stage", tmp_path / "set", "--clips", "3", "--style", "point-light", "--workers", "1", "-q"
+    )
+    assert code == 0
+    for part in ("README.md", "annotations.csv"):
+        assert f"{tmp_path / 'set' / part}" in out and (tmp_path / "set" / part).is_file()
+    code, out, _ = run(capsys, "stage", tmp_path / "set", "--clips", "3", "--style", "point-light", "--json")
+    assert code == 0 and all(Path(place).exists() for place in json.loads(out).values())

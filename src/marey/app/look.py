@@ -85,7 +85,7 @@ def stage(
     from ..jobs import pick_workers, progress_of
 
     with Terminal(quiet=quiet, verbose=verbose) as terminal:
-        folder = render(
+        annotations = render(
             out,
             level=level,
             style=style,
@@ -97,10 +97,10 @@ def stage(
             progress=progress_of(terminal, "render"),
         )
     if json:
-        print_json({"folder": str(folder), "annotations": str(folder / "annotations.csv")})
+        print_json({"folder": str(out), "annotations": str(annotations)})
     else:
-        print_text(f"written to {folder}; {folder}/README.md says which file holds what")
-        print_text(f"next: marey train {folder}/annotations.csv")
+        print_text(f"written to {out}; {out}/README.md says which file holds what")
+        print_text(f"next: marey train {annotations}")
 
 
 def models(
