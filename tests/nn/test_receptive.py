@@ -127,6 +127,19 @@ def test_what_mixes_an_axis_sees_all_of_it(network: Network, axes: str) -> None:
         assert (span.high - span.low + 1 == size) == (axis in axes)
 
 
+def test_upsampling_shares_the_jump_out() -> None:
+    """Every output of a pair is given what either sees, never less than the gradient touches."""
+    network: Network = lambda x: F.interpolate(F.avg_pool3d(x, (1, 3, 2), (1, 4, 2)).flatten(1, 2), scale_factor=2)  # noqa: E731
+    spans, _ = traced(network)
+    assert spans == (Span(0, 0, 1), Span(-2, 2, 2), Span(-1, 1, 1))
+    assert touched(lambda x: network(x)[:, :, None], (0, 0, 0, 3, 2))[1:] == [(4, 6), (2, 3)]
+
+
+def test_upsampling_past_the_input_sees_everything() -> None:
+    spans, _ = traced(lambda x: F.interpolate(fold_time(x), scale_factor=2))
+    assert [span.high - span.low + 1 for span in spans] == [1, *SIZE[1:]]
+
+
 def test_spans_of_a_temporal_pyramid_are_its_parts() -> None:
     spans, _ = traced(lambda x: F.adaptive_avg_pool3d(x, (2, 1, 1)))
     assert spans[0] == Span(0, 6, 7)

@@ -8,7 +8,7 @@ from marey.presets import find_preset
 from marey.weights import RELEASES
 
 SLOW = {"tv_r2plus1d_18"}
-NAMES = ["tv_r2plus1d_18", "tv_r3d_18", "tv_resnet50"]
+NAMES = ["fishnet99", "fishnet150", "tv_r2plus1d_18", "tv_r3d_18", "tv_resnet50"]
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n in SLOW else ()) for n in NAMES])

@@ -2,6 +2,7 @@
 
 from .c3d import C3D
 from .efficientnet import EfficientNetLite
+from .fishnet import FishNet
 from .frames import FrameModel, PerFrame
 from .fusion import FusionNet
 from .interface import ImageEncoder, VideoModel
@@ -13,6 +14,7 @@ from .resnet3d import ResNet3D
 __all__ = [
     "C3D",
     "EfficientNetLite",
+    "FishNet",
     "FrameModel",
     "FusionNet",
     "ImageEncoder",

@@ -88,6 +88,20 @@ def windowed(
     return field
 
 
+def repeating(fields: Fields, inputs: Sequence[Tensor], args: Args, out: Tensor) -> Iterator[Field]:
+    """Nearest upsampling: every value stands `factor` times; where that falls between input pixels, all is mixed."""
+    x, field = inputs[0], fields[inputs[0]]
+    for place in range(2, out.ndim):
+        factor, rest = divmod(out.shape[place], x.shape[place])
+        axis = field.dims[place][0][0]
+        if axis and (rest or len(field.dims[place]) > 1 or field.span(axis).jump % factor):
+            field = field.mixed(field.axes(place))
+        elif axis and field.span(axis).jump < field.video[AXES.index(axis)]:  # otherwise it sees the whole already
+            field = field.with_span(axis, field.span(axis).repeated(factor))
+        field = field.with_dim(place, ((axis, out.shape[place]),))
+    yield field
+
+
 def reduction(fields: Fields, inputs: Sequence[Tensor], args: Args, out: Tensor) -> Iterator[Field]:
     """A mean, sum or maximum over some dimensions, which stay with size 1 or go."""
     x, field = inputs[0], fields[inputs[0]]
@@ -224,6 +238,7 @@ RULES: dict[Any, Rule] = {
     aten.avg_pool3d: pooling,
     aten._adaptive_avg_pool2d: adaptive_pooling,
     aten._adaptive_avg_pool3d: adaptive_pooling,
+    aten.upsample_nearest2d: repeating,
     aten.mean: reduction,
     aten.sum: reduction,
     aten.amax: reduction,

@@ -29,6 +29,11 @@ class Span:
         """Of the outputs `start`, `start + step`, ..."""
         return Span(self.low + start * self.jump, self.high + start * self.jump, self.jump * step)
 
+    def repeated(self, times: int) -> "Span":
+        """Of outputs that each stand `times` times; the last of them sees no further than the first."""
+        jump = self.jump // times
+        return Span(self.low - (times - 1) * jump, self.high, jump)
+
     def __or__(self, other: "Span") -> "Span":
         return Span(min(self.low, other.low), max(self.high, other.high), max(self.jump, other.jump))
 

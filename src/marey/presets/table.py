@@ -4,9 +4,10 @@ A row is a `Preset` in the tuple of its family; the families meet here,
 and the contract suite runs over all of them.
 """
 
+from .fishnet import FISHNET
 from .frozen import FROZEN
 from .ladder import LADDER
 from .preset import Preset
 from .residual import RESIDUAL
 
-PRESETS: dict[str, Preset] = {preset.name: preset for preset in (*LADDER, *RESIDUAL, *FROZEN)}
+PRESETS: dict[str, Preset] = {preset.name: preset for preset in (*LADDER, *RESIDUAL, *FROZEN, *FISHNET)}
