@@ -186,6 +186,13 @@ def selected(fields: Fields, inputs: Sequence[Tensor], args: Args, out: Tensor) 
     yield field.with_dims(field.dims[:place] + field.dims[place + 1 :])
 
 
+def sampled(fields: Fields, inputs: Sequence[Tensor], args: Args, out: Tensor) -> Iterator[Field]:
+    """Places of one dimension, which are taken to be evenly spread: on the meta device an index has no values."""
+    place = args[1] % out.ndim
+    step = max(inputs[0].shape[place] // out.shape[place], 1)
+    yield moved(fields[inputs[0]], place, 0, out.shape[place], step)
+
+
 def split(fields: Fields, inputs: Sequence[Tensor], args: Args, out: Sequence[Tensor]) -> Iterator[Field]:
     place, start = (args[2] if len(args) > 2 else 0) % inputs[0].ndim, 0
     for part in out:
@@ -258,6 +265,7 @@ RULES: dict[Any, Rule] = {
     aten.expand: expanded,
     aten.slice: sliced,
     aten.select: selected,
+    aten.index_select: sampled,
     aten.split: split,
     aten.split_with_sizes: split,
     aten.unsafe_split: split,

@@ -12,6 +12,8 @@ imagenet = partial(ClipSpec, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.22
 kinetics = partial(
     ClipSpec, mean=(0.43216, 0.394666, 0.37645), std=(0.22803, 0.22145, 0.216989), fps=15.0, resample="bilinear"
 )
+# What PySlowFast's Kinetics weights want, at 30 frames a second.
+pyslowfast = partial(ClipSpec, mean=(0.45, 0.45, 0.45), std=(0.225, 0.225, 0.225), fps=30.0, resample="bilinear")
 # (x - 127) / 128 of 0..255.
 lite = partial(
     ClipSpec, mean=(127 / 255, 127 / 255, 127 / 255), std=(128 / 255, 128 / 255, 128 / 255), resample="bicubic"

@@ -1,9 +1,15 @@
 """The table of releases. To add one: a file with its names and a line here; files are tried from top to bottom."""
 
-from . import fishnet, torchvision
+from . import fishnet, inception, mmaction2, pyslowfast, pytorchvideo, s3d, torchvision, x3d
 from .release import Release
 
 RELEASES: tuple[Release, ...] = (
     *fishnet.RELEASES,
+    *inception.RELEASES,
+    *s3d.RELEASES,
+    *mmaction2.RELEASES,
+    *pyslowfast.RELEASES,
+    *pytorchvideo.RELEASES,
     *torchvision.RELEASES,
+    *x3d.RELEASES,
 )

@@ -1,0 +1,252 @@
+"""C2D, I3D, Slow and SlowFast, with and without non-local blocks, as PySlowFast builds them.
+
+The numbers of a name are frames and stride of the slow (or only) pathway: 8x8 is 8 frames, one of every 8.
+"""
+
+from functools import partial
+
+from ..models import SlowFast, VideoResNet
+from ..nn import NonLocal
+from .inputs import pyslowfast
+from .preset import Build, Mini, Preset, Score
+
+NON_LOCAL_PAPER = "Wang et al., CVPR 2018, arXiv:1711.07971"
+SLOWFAST_PAPER = "Feichtenhofer et al., ICCV 2019, arXiv:1812.03982"
+VIEWS = "10 clips x 3 crops of 256 px"
+ZOO = "PySlowFast's MODEL_ZOO.md"
+
+Times = tuple[tuple[int, ...], ...]
+R50, R101 = (3, 4, 6, 3), (3, 4, 23, 3)
+C2D, I3D = ((1,), (1,), (1,), (1,)), ((3,), (3, 1), (3, 1), (1, 3))
+SLOW, FAST = ((1,), (1,), (3,), (3,)), ((3,), (3,), (3,), (3,))
+FIVE: Times = ((), (1, 3), (1, 3, 5), ())
+THREE: Times = ((), (), (6, 13, 20), ())
+
+
+def cycled(pattern: Times, depths: tuple[int, ...]) -> Times:
+    """The frames that each block's kernel reaches over: those of its stage in turn."""
+    return tuple(
+        tuple(frames[j % len(frames)] for j in range(depth)) for frames, depth in zip(pattern, depths, strict=True)
+    )
+
+
+def as_r50(times: Times) -> Times:
+    """R101 with the temporal kernels of R50 ("R101_50_50"): in res4 only the first 6 blocks have any."""
+    return (*times[:2], times[2][:6] + (1,) * (len(times[2]) - 6), times[3])
+
+
+pool2 = partial(VideoResNet, pool2=(2, 2))
+c2d = partial(pool2, times=cycled(C2D, R50))
+i3d = partial(pool2, stem=5, times=cycled(I3D, R50))
+i3d_r101 = partial(i3d, times=cycled(I3D, R101))
+slow = partial(VideoResNet, times=cycled(SLOW, R50))
+slowfast = partial(SlowFast, slow_times=cycled(SLOW, R50), fast_times=cycled(FAST, R50))
+slowfast_4x16 = partial(slowfast, alpha=8)
+slowfast_8x8 = partial(slowfast, alpha=4, lateral_frames=7)
+slowfast_r101 = partial(SlowFast, alpha=4, slow_times=as_r50(cycled(SLOW, R101)), fast_times=as_r50(cycled(FAST, R101)))
+slowfast_r101_101 = partial(SlowFast, alpha=4, slow_times=cycled(SLOW, R101), fast_times=cycled(FAST, R101))
+softmax = partial(NonLocal, affinity="embedded_gaussian")
+dot_product = partial(NonLocal, affinity="dot_product")
+
+
+def pytorchvideo(build: partial) -> dict[str, Build]:
+    """pytorchvideo averages windows of 7 x 7 positions, so that of larger inputs the middle weighs more."""
+    return {"pytorchvideo": partial(build, pool_side=7)}
+
+
+def mmaction2(build: partial) -> dict[str, Build]:
+    """mmaction2's lateral convolutions have no normalization, and its slow pathway takes every alpha-th frame."""
+    return {"mmaction2": partial(build, lateral_norm=False, slow_frames="every")}
+
+
+# mmaction2's I3D halves time in conv1 and in pool1 too; its own clips have 32 frames, every second one.
+I3D_MMACTION2 = {"mmaction2": partial(i3d, stem_stride=2, pool1=(1, 2))}
+
+eight = pyslowfast(frames=8, stride=8, side_px=256, short_px=256)
+four = pyslowfast(frames=4, stride=16, side_px=256, short_px=256)
+thirty_two = pyslowfast(frames=32, stride=2, side_px=256, short_px=256)
+sixty_four = pyslowfast(frames=64, stride=2, side_px=256, short_px=256)
+
+seen = partial(NonLocal, zero_init=False)  # fresh official blocks are identities, which pass no gradient on
+small = partial(VideoResNet, width=4, zero_init=False, pool2=(2, 2), attend=seen)
+small_slowfast = partial(
+    SlowFast,
+    alpha=2,
+    width=8,
+    fast_ratio=2,
+    slow_times=((1,), (3,)),
+    fast_times=((3,), (3,)),
+    zero_init=False,
+    attend=partial(seen, affinity="dot_product"),
+)
+MINI_C2D = Mini(partial(small, times=((1,), (1, 1))), frames=4, side_px=32)
+MINI_C2D_NL = Mini(partial(small, times=((1,), (1, 1)), non_local=((), (0,))), frames=4, side_px=32)
+MINI_I3D = Mini(partial(small, stem=5, times=((3,), (3, 1))), frames=4, side_px=32)
+MINI_I3D_NL = Mini(partial(small, stem=5, times=((3,), (3, 1)), non_local=((), (0,))), frames=4, side_px=32)
+MINI_SLOW = Mini(partial(small, pool2=None, times=((1,), (3, 3))), frames=2, side_px=32)
+MINI_SLOWFAST = Mini(small_slowfast, frames=4, side_px=32)
+MINI_SLOWFAST_NL = Mini(partial(small_slowfast, non_local=((), (0,))), frames=4, side_px=32)
+
+
+def kinetics(top1: float, top5: float, source: str) -> tuple[Score, ...]:
+    return (
+        Score("Kinetics-400", "top-1", top1, VIEWS, source),
+        Score("Kinetics-400", "top-5", top5, VIEWS, source),
+    )
+
+
+SLOWFAST = (
+    Preset(
+        name="c2d_r50_8x8",
+        family="C2D",
+        paper=NON_LOCAL_PAPER,
+        build=c2d,
+        classes=400,
+        clip=eight,
+        mini=MINI_C2D,
+        variants=pytorchvideo(c2d),
+    ),
+    Preset(
+        name="c2d_nl_r50_8x8",
+        family="C2D with non-local blocks",
+        paper=NON_LOCAL_PAPER,
+        build=partial(c2d, non_local=FIVE, attend=softmax),
+        classes=400,
+        clip=eight,
+        mini=MINI_C2D_NL,
+    ),
+    Preset(
+        name="i3d_r50_8x8",
+        family="I3D",
+        paper=NON_LOCAL_PAPER,
+        build=i3d,
+        classes=400,
+        clip=eight,
+        mini=MINI_I3D,
+        variants=pytorchvideo(i3d) | I3D_MMACTION2,
+        scores=kinetics(73.5, 90.8, ZOO),
+    ),
+    Preset(
+        name="i3d_nl_r50_8x8",
+        family="I3D with non-local blocks",
+        paper=NON_LOCAL_PAPER,
+        build=partial(i3d, non_local=FIVE, attend=softmax),
+        classes=400,
+        clip=eight,
+        mini=MINI_I3D_NL,
+        scores=kinetics(74.0, 91.1, ZOO),
+    ),
+    Preset(
+        name="i3d_r101_8x8",
+        family="I3D",
+        paper=NON_LOCAL_PAPER,
+        build=i3d_r101,
+        classes=400,
+        clip=eight,
+        mini=MINI_I3D,
+    ),
+    Preset(
+        name="i3d_nl_r101_8x8",
+        family="I3D with non-local blocks",
+        paper=NON_LOCAL_PAPER,
+        build=partial(i3d_r101, non_local=FIVE, attend=softmax),
+        classes=400,
+        clip=eight,
+        mini=MINI_I3D_NL,
+    ),
+    Preset(
+        name="slow_r50_4x16",
+        family="Slow",
+        paper=SLOWFAST_PAPER,
+        build=slow,
+        classes=400,
+        clip=four,
+        mini=MINI_SLOW,
+        variants=pytorchvideo(slow),
+        scores=kinetics(72.7, 90.3, ZOO),
+    ),
+    Preset(
+        name="slow_r50_8x8",
+        family="Slow",
+        paper=SLOWFAST_PAPER,
+        build=slow,
+        classes=400,
+        clip=eight,
+        mini=MINI_SLOW,
+        variants=pytorchvideo(slow),
+        scores=kinetics(74.8, 91.6, ZOO),
+    ),
+    Preset(
+        name="slowfast_r50_4x16",
+        family="SlowFast",
+        paper=SLOWFAST_PAPER,
+        build=slowfast_4x16,
+        classes=400,
+        clip=thirty_two,
+        mini=MINI_SLOWFAST,
+        variants=pytorchvideo(slowfast_4x16) | mmaction2(slowfast_4x16),
+        scores=kinetics(75.6, 92.0, ZOO),
+    ),
+    Preset(
+        name="slowfast_r50_8x8",
+        family="SlowFast",
+        paper=SLOWFAST_PAPER,
+        build=slowfast_8x8,
+        classes=400,
+        clip=thirty_two,
+        mini=MINI_SLOWFAST,
+        variants=pytorchvideo(slowfast_8x8) | mmaction2(slowfast_8x8),
+        scores=kinetics(77.0, 92.6, ZOO),
+    ),
+    Preset(
+        name="slowfast_r101_8x8",
+        family="SlowFast",
+        paper=SLOWFAST_PAPER,
+        build=slowfast_r101,
+        classes=400,
+        clip=thirty_two,
+        mini=MINI_SLOWFAST,
+        variants=pytorchvideo(slowfast_r101),
+        scores=kinetics(77.9, 93.2, "the paper"),
+    ),
+    Preset(
+        name="slowfast_r101_101_8x8",
+        family="SlowFast",
+        paper=SLOWFAST_PAPER,
+        build=slowfast_r101_101,
+        classes=400,
+        clip=thirty_two,
+        mini=MINI_SLOWFAST,
+        variants=pytorchvideo(slowfast_r101_101) | mmaction2(slowfast_r101_101),
+    ),
+    Preset(
+        name="slowfast_r101_16x8",
+        family="SlowFast",
+        paper=SLOWFAST_PAPER,
+        build=slowfast_r101,
+        classes=400,
+        clip=sixty_four,
+        mini=MINI_SLOWFAST,
+        variants=pytorchvideo(slowfast_r101),
+        scores=kinetics(78.9, 93.5, "the paper"),
+    ),
+    Preset(
+        name="slowfast_nl_r50_8x8",
+        family="SlowFast with non-local blocks",
+        paper=SLOWFAST_PAPER,
+        build=partial(slowfast, alpha=4, non_local=FIVE, attend=dot_product),
+        classes=400,
+        clip=thirty_two,
+        mini=MINI_SLOWFAST_NL,
+    ),
+    Preset(
+        name="slowfast_nl_r101_16x8",
+        family="SlowFast with non-local blocks",
+        paper=SLOWFAST_PAPER,
+        build=partial(slowfast_r101, non_local=THREE, attend=dot_product),
+        classes=400,
+        clip=sixty_four,
+        mini=MINI_SLOWFAST_NL,
+        scores=kinetics(79.8, 93.9, "the paper"),
+    ),
+)
