@@ -15,6 +15,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from official_files import write_caffe2, write_torch
+
+# Beginning of a pair's name -> (suffix, wrapper, prefix) of the file that its users have.
+FILES = {
+    "psf_": (".pyth", "model_state", ""),
+    "ptv_": (".pyth", "model_state", ""),
+    "motionformer_": (".pyth", "model_state", ""),
+    "glore_": (".pth", "state_dict", "module."),
+    "mfnet_": (".pth", "state_dict", "module."),
+    "fishnet": (".tar", "state_dict", "module."),
+    "i3d_inception_": (".pt", "", ""),
+    "tv_": (".pth", "", ""),
+    "d14_oct_": (".pth", "", ""),
+}
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 
 
@@ -34,13 +48,29 @@ def read_golden(name: str) -> Golden:
     state = {}
     for row in (GOLDEN / f"{name}.keys.tsv").read_text().splitlines():
         key, _, sizes = row.partition("\t")
-        values = filled(key, tuple(int(n) for n in sizes.split(",") if n), gain)
+        values = filled(key, shape_of(sizes), gain)
         for part, factor in scale.items():
             if part in key and values.dtype.kind == "f":
                 values = values * np.float32(factor)
         state[key] = torch.from_numpy(values)
     inputs = {key: torch.from_numpy(normal(f"{name}/{key}", shape)) for key, shape in facts["inputs"].items()}
     return Golden(name, facts, state, inputs)
+
+
+def write_official(folder: Path, name: str, golden: Golden) -> Path:
+    """The pair as an official file: for NAME.caffe2 the pickle of blobs, else what torch.save wrote."""
+    if name.endswith(".caffe2"):
+        rows = [row.split("\t") for row in (GOLDEN / f"{name}.tsv").read_text().splitlines()]
+        blobs = {blob: golden.state[key].reshape(shape_of(sizes)).numpy() for blob, key, sizes in rows}
+        momentum = {f"{blob}_momentum": 0 * values for blob, values in list(blobs.items())[:3]}
+        return write_caffe2(folder / f"{golden.name}.pkl", blobs | momentum | {"lr": np.array([0.1], np.float32)})
+    suffix, wrapper, prefix = next(kind for start, kind in FILES.items() if name.startswith(start))
+    legacy = suffix in (".tar", ".pt")  # those files are older than torch's zip archive
+    return write_torch(folder / f"{name}{suffix}", golden.state, wrapper=wrapper, prefix=prefix, legacy=legacy)
+
+
+def shape_of(sizes: str) -> tuple[int, ...]:
+    return tuple(int(size) for size in sizes.split(",") if size)
 
 
 def generator(name: str) -> np.random.Generator:

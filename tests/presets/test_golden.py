@@ -1,26 +1,30 @@
-"""Our networks answer as the official ones do, weight for weight."""
+"""Our networks answer as the official ones do, weight for weight, from the file that a user has."""
+
+from pathlib import Path
 
 import pytest
 import torch
-from golden_pairs import read_golden
+from golden_pairs import read_golden, write_official
 
-from marey.presets import find_preset
-from marey.weights import RELEASES
+from marey.app.cli import main
+from marey.presets import create_model
 
 SLOW = {"tv_r2plus1d_18"}
 NAMES = ["fishnet99", "fishnet150", "tv_r2plus1d_18", "tv_r3d_18", "tv_resnet50"]
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n in SLOW else ()) for n in NAMES])
-def test_torchvision_weights_give_torchvision_logits(name: str) -> None:
-    golden = read_golden(name)
-    expected = golden.facts["output"]
-    model = find_preset(golden.facts["preset"]).build(num_classes=expected["n"])
-    (release,) = (r for r in RELEASES if r.fits(golden.state))
-    model.load_state_dict(release.translate(golden.state), strict=True)
+def test_official_weights_give_official_logits(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    golden = read_golden(name.removesuffix(".caffe2"))
+    expected, preset = golden.facts["output"], golden.facts["preset"]
+    file, out = write_official(tmp_path, name, golden), tmp_path / "model.safetensors"
+    arguments = ["weights", "convert", str(file), str(out), "--preset", preset, "--num-classes", str(expected["n"])]
+    code = main(arguments)
+    assert code == 0, capsys.readouterr().err
+    model = create_model(preset, num_classes=expected["n"], weights=out).eval()
     assert sum(p.numel() for p in model.parameters()) == golden.facts["params"]
     with torch.inference_mode():
-        (logits,) = model.eval()(*golden.inputs.values())
+        (logits,) = model(*golden.inputs.values())
     tolerance = 1e-3 * expected["std"]
     torch.testing.assert_close(logits[:12], torch.tensor(expected["head"]), atol=tolerance, rtol=0)
     assert logits.mean().item() == pytest.approx(expected["mean"], abs=tolerance)

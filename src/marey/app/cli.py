@@ -7,7 +7,7 @@ import typer
 from typer.exceptions import TyperException
 
 from ..errors import MareyError
-from . import console, learn, look
+from . import console, learn, look, weights
 
 app = typer.Typer(
     name="marey",
@@ -21,6 +21,7 @@ app = typer.Typer(
 for commands in (learn.COMMANDS, look.COMMANDS):
     for name, function in commands.items():
         app.command(name)(function)
+app.add_typer(weights.app, name="weights")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,7 +1,9 @@
 """The table of named, measured models, and what builds and measures them."""
 
 from .build import classes_in, create_model, find_preset, start_from_checkpoint, variant_in
+from .convert import Conversion, Inspection, Misfit, convert_weights, inspect_weights
 from .costs import cost_of, costs_json
+from .fit import Diff
 from .imagenet import imagenet_is_installed, lite0_tensors
 from .labels import LABEL_LISTS, label_list
 from .listing import ModelRow, model_row, model_rows, models_markdown
@@ -13,19 +15,25 @@ __all__ = [
     "LABEL_LISTS",
     "PRESETS",
     "Build",
+    "Conversion",
     "Cost",
+    "Diff",
+    "Inspection",
     "LayerRow",
     "Mini",
+    "Misfit",
     "ModelRow",
     "Preset",
     "Score",
     "classes_in",
+    "convert_weights",
     "cost_of",
     "costs_json",
     "count",
     "create_model",
     "find_preset",
     "imagenet_is_installed",
+    "inspect_weights",
     "label_list",
     "layer_table",
     "lite0_tensors",

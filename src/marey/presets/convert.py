@@ -1,0 +1,264 @@
+"""Official weights become a Marey checkpoint, exactly or not at all."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import CheckpointError, UsageError
+from ..training import file_hash, load_checkpoint, save_checkpoint
+from ..weights import FileFacts, read_weights
+from .build import classes_in, find_preset
+from .fit import Diff, Fit, best_fits, blank_state, fits_of, known_releases
+from .labels import LABEL_LISTS, label_list
+from .preset import Preset
+
+BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
+LEAST_WINDOW_S = 1.0  # of a longer video that `predict` shows at once
+
+
+class Misfit(CheckpointError):
+    """The tensors are not those of the network; `diff` has every name."""
+
+    def __init__(self, sentence: str, diff: Diff) -> None:
+        super().__init__(sentence)
+        self.diff = diff
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What was made of a file.
+
+    release   whose names of tensors it has
+    params    parameters of the network
+    supplied  counters of normalization that the file lacks, set to zero
+    inflated  kernels of images that were spread over time
+    fresh     tensors of a new head, drawn from a fixed seed
+    labels    where the class names come from: a data set, the caller, or numbers
+    """
+
+    out: str
+    preset: str
+    variant: str | None
+    release: str
+    format: str
+    classes: int
+    params: int
+    tensors: int
+    supplied: tuple[str, ...]
+    inflated: tuple[str, ...]
+    fresh: tuple[str, ...]
+    labels: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a file of weights is.
+
+    releases  whose names of tensors it may have
+    params    numbers in its tensors, running statistics and counters apart
+    classes   how many its head tells apart, where a preset fits
+    presets   those that fit exactly, with a variant behind a colon; of a Marey checkpoint the one it is of
+    nearest   where none fits: the nearest preset and how it differs
+    """
+
+    path: str
+    facts: FileFacts
+    releases: tuple[str, ...]
+    tensors: int
+    params: int
+    classes: int | None
+    presets: tuple[str, ...]
+    nearest: str | None
+    sha256: str
+
+
+def convert_weights(
+    path: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    preset: str | None = None,
+    num_classes: int | None = None,
+    new_head: bool = False,
+    labels: Sequence[str] | None = None,
+) -> Conversion:
+    """Write the weights of an official file as a checkpoint that `create_model(preset, weights=out)` takes.
+
+    preset       its name; None takes the only one that fits exactly
+    num_classes  as many as the file's head has unless given; another number needs `new_head`
+    new_head     start what depends on the classes afresh; everything else must still fit exactly
+    labels       class names in the order of the logits; None takes the data set's own where the preset's published
+                 scores tell it and the numbers agree, else numbers them
+
+    Nothing is written unless every tensor of the network is there with its shape and no other is. Raises Misfit with
+    the difference, CheckpointError for a file that cannot be read, UsageError for a request that makes no sense.
+    """
+    path, out = Path(path), Path(out)
+    if out.is_dir() or out.resolve() == path.resolve():
+        raise UsageError(f"{out} is {'a folder' if out.is_dir() else 'the file to convert'}; name a new file to write")
+    if num_classes is not None and num_classes < 1:
+        raise UsageError(f"num_classes is {num_classes}; a model needs at least 1")
+    wanted = find_preset(preset) if preset is not None else None
+    tensors, facts = read_weights(path)
+    if "marey" in facts.metadata:
+        name = load_checkpoint(path)[0]["preset"]
+        raise CheckpointError(
+            f"{path}: is already a Marey checkpoint, of {name}; use it as it is, "
+            "or fine-tune it with `marey train --from`"
+        )
+    fit = fits_of(wanted, tensors)[0] if wanted else _only_fit(path, tensors)
+    classes = num_classes or (len(labels) if labels else None) or (None if new_head else fit.classes)
+    classes = classes or fit.preset.classes
+    if set(fit.diff.names) - (set(fit.head) if new_head else set()):
+        raise Misfit(_misfit(path, fit, tensors, classes), fit.diff)
+    if not new_head and classes != fit.classes:
+        raise CheckpointError(
+            f"{path}: has a head of {fit.classes} classes and {classes} are asked for; leave the number out, "
+            "or give --new-head for one that starts afresh"
+        )
+    if labels is not None and len(labels) != classes:
+        raise UsageError(f"there are {len(labels)} labels and {classes} classes; give as many names as classes")
+    fresh = _new_head(fit, classes) if new_head else {}
+    state = _in_order(fit, {**fit.tensors, **fresh}, classes)
+    names, source = _labels(fit.preset, classes, labels, known=not new_head)
+    digest = file_hash(facts.file)
+    header = _header(fit, classes, names)
+    header["source"] = {"release": fit.release, "format": facts.format, "file": path.name, "sha256": digest}
+    save_checkpoint(out, state, header)
+    return Conversion(
+        out=str(out),
+        preset=fit.preset.name,
+        variant=fit.variant,
+        release=fit.release,
+        format=facts.format,
+        classes=classes,
+        params=_numbers(state),
+        tensors=len(state),
+        supplied=fit.supplied,
+        inflated=fit.inflated,
+        fresh=tuple(fresh),
+        labels=source,
+        sha256=digest,
+    )
+
+
+def inspect_weights(path: str | os.PathLike[str]) -> Inspection:
+    """What a file of weights is, and which presets it fits; reads all of it, writes nothing."""
+    path = Path(path)
+    tensors, facts = read_weights(path)
+    about = {"path": str(path), "facts": facts, "tensors": len(tensors), "sha256": file_hash(facts.file)}
+    if "marey" in facts.metadata:
+        header, _ = load_checkpoint(path)
+        name = _with_variant(header["preset"], header["arguments"].get("variant"))
+        return Inspection(
+            **about,
+            releases=("Marey",),
+            params=_numbers(tensors),
+            classes=classes_in(header),
+            presets=(name,),
+            nearest=None,
+        )
+    fits = best_fits(tensors)
+    exact = [fit for fit in fits if not fit.diff.count]
+    nearest = None if exact else f"{fits[0].preset.name}: {fits[0].diff}"
+    return Inspection(
+        **about,
+        releases=tuple(dict.fromkeys(fit.release for fit in exact)) or known_releases(tensors),
+        params=_numbers(fits[0].tensors),
+        classes=fits[0].classes,
+        presets=tuple(_with_variant(fit.preset.name, fit.variant) for fit in exact),
+        nearest=nearest,
+    )
+
+
+def _only_fit(path: Path, tensors: Mapping[str, Tensor]) -> Fit:
+    """The one preset that the file fits exactly; which it could be is said where there are several."""
+    fits = best_fits(tensors)
+    exact = [fit for fit in fits if not fit.diff.count]
+    if len(exact) > 1:
+        raise UsageError(f"{path}: fits {_presets(exact)}, whose tensors are alike; say which it is with --preset")
+    if not exact:
+        raise Misfit(
+            f"{path}: fits no preset; {_nearest(fits[0])}; name the one to hold it against with --preset", fits[0].diff
+        )
+    return exact[0]
+
+
+def _misfit(path: Path, fit: Fit, tensors: Mapping[str, Tensor], classes: int) -> str:
+    what = f"{path}: does not fit {fit.preset.name}, read by the names of {fit.release}: of its tensors {fit.diff}"
+    if fit.diff.names <= set(fit.head):
+        return f"{what}; only the head differs, so --new-head starts one of {classes} classes"
+    fits = best_fits(tensors)
+    exact = [other for other in fits if not other.diff.count]
+    if exact:
+        return f"{what}; it fits {_presets(exact)}, so give that as --preset"
+    if fits[0].preset.name == fit.preset.name:
+        return f"{what}; no preset is nearer, so look whether the file is whole and of this network"
+    return f"{what}; {_nearest(fits[0])}"
+
+
+def _presets(fits: Sequence[Fit]) -> str:
+    return " and ".join(fit.preset.name for fit in fits)
+
+
+def _nearest(fit: Fit) -> str:
+    return f"the nearest is {fit.preset.name}, from which {fit.diff.count} tensors differ"
+
+
+def _new_head(fit: Fit, classes: int) -> dict[str, Tensor]:
+    """Fresh values of what depends on the classes, the same every time."""
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(0)
+        state = fit.preset.builder(fit.variant)(num_classes=classes).state_dict()
+    return {name: state[name] for name in fit.head}
+
+
+def _in_order(fit: Fit, tensors: Mapping[str, Tensor], classes: int) -> dict[str, Tensor]:
+    """The state dict of the network, with its types: half precision and doubles become what it computes in."""
+    return {
+        name: tensors[name].to(blank.dtype) for name, blank in blank_state(fit.preset, fit.variant, classes).items()
+    }
+
+
+def _labels(preset: Preset, classes: int, labels: Sequence[str] | None, *, known: bool) -> tuple[list[str], str]:
+    """(names, where they come from)."""
+    if labels is not None:
+        return list(labels), "given"
+    sets = {_letters(score.dataset) for score in preset.scores} if known else set()
+    for name in LABEL_LISTS:
+        if _letters(name) in sets and len(label_list(name)) == classes:
+            return list(label_list(name)), name
+    return [f"class {index}" for index in range(classes)], "numbered"
+
+
+def _letters(name: str) -> str:
+    """A data set without edition and spelling: kinetics for Kinetics-400 and kinetics600."""
+    return "".join(sign for sign in name.casefold() if sign.isalpha())
+
+
+def _header(fit: Fit, classes: int, names: Sequence[str]) -> dict[str, Any]:
+    """What a checkpoint must say of itself; a window shows at least what one clip spans."""
+    clip = fit.preset.clip
+    span_s = 0.0 if clip.sampling == "uniform" else clip.frames * clip.stride / (clip.fps or 25.0)
+    return {
+        "preset": fit.preset.name,
+        "arguments": {"num_classes": classes} | ({"variant": fit.variant} if fit.variant else {}),
+        "clip": clip.to_dict(),
+        "labels": {"label": list(names)},
+        "multi_label": False,
+        "window_s": round(max(LEAST_WINDOW_S, span_s), 6),
+        "metrics": {},
+    }
+
+
+def _numbers(tensors: Mapping[str, Tensor]) -> int:
+    return sum(tensor.numel() for name, tensor in tensors.items() if not name.endswith(BUFFERS))
+
+
+def _with_variant(preset: str, variant: str | None) -> str:
+    return f"{preset}:{variant}" if variant else preset
