@@ -10,6 +10,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..nn import NonLocal, bottleneck_3d, conv3d
 
@@ -24,7 +25,7 @@ class Block(Protocol):
 
 
 class Pathway(nn.Module):
-    """Stages as attributes: conv1, pool1, res2, ...; `stages` names those from res2 on; `dim` is the channels at the end.
+    """Stages as attributes: conv1, pool1, res2, ...; `stages` names those from res2 on, `dim` is the last channels.
 
     `beside` is how many channels of another pathway come to each stage beside its own; the rest is told by
     `slowfast.VideoResNet`.
@@ -68,6 +69,7 @@ class Pathway(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv3d) and module.bias is None:  # those with a bias are the attending blocks' own
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        self.mean = nn.AdaptiveAvgPool3d(1)
         self.dim = width * 2 ** (len(times) + 1)
         self.min_frames = 2 if pool2 is not None and pool2[0] % 2 == 0 else 1
         self.min_side = 2 ** (len(times) + 1)
@@ -82,3 +84,10 @@ class Pathway(nn.Module):
         if name == "res3" and hasattr(self, "pool2"):
             x = self.pool2(x)
         return self.get_submodule(name)(x)
+
+    def pooled(self, x: Float[Tensor, "b c t h w"], side: int | None) -> Float[Tensor, "b c"]:
+        """The mean of the last map, or of the means of its windows: `side` x `side` pixels and all frames, stride 1."""
+        if side is not None:
+            t, h, w = x.shape[2:]
+            x = F.avg_pool3d(x, (t, min(side, h), min(side, w)), stride=1)
+        return self.mean(x).flatten(1)

@@ -76,8 +76,8 @@ class VideoResNet(VideoModel):
             attend=attend,
             zero_init=zero_init,
         )
-        self.pool_side, self.drop = pool_side, nn.Dropout(dropout)
-        self.pool, self.fc = nn.AdaptiveAvgPool3d(1), fresh_linear(self.net.dim, num_classes)
+        self.pool_side = pool_side
+        self.drop, self.fc = nn.Dropout(dropout), fresh_linear(self.net.dim, num_classes)
         self.min_frames, self.min_side = self.net.min_frames, self.net.min_side
 
     def features(self, video: Clips) -> dict[str, Tensor]:
@@ -91,7 +91,7 @@ class VideoResNet(VideoModel):
 
     def encode(self, video: Clips) -> Tensor:
         *_, last = self.features(video).values()
-        return self.pool(windowed_mean(last, self.pool_side)).flatten(1)
+        return self.net.pooled(last, self.pool_side)
 
     def classify(self, encoded: Tensor) -> Logits:
         return self.fc(self.drop(encoded))
@@ -149,8 +149,7 @@ class SlowFast(VideoModel):
             nn.init.kaiming_normal_(conv.get_submodule("conv").get_parameter("weight"), mode="fan_out")
             self.lateral[name] = conv if lateral_norm else named(conv=conv.get_submodule("conv"))
         self.alpha, self.slow_frames, self.pool_side = alpha, slow_frames, pool_side
-        self.pool, self.drop = nn.AdaptiveAvgPool3d(1), nn.Dropout(dropout)
-        self.fc = fresh_linear(self.slow.dim + self.fast.dim, num_classes)
+        self.drop, self.fc = nn.Dropout(dropout), fresh_linear(self.slow.dim + self.fast.dim, num_classes)
         self.min_frames, self.min_side = alpha, self.slow.min_side
 
     def features(self, video: Clips) -> dict[str, Tensor]:
@@ -164,8 +163,8 @@ class SlowFast(VideoModel):
             before = name
         return fast | slow
 
-    def slow_input(self, video: Float[Tensor, "b c t h w"]) -> Float[Tensor, "b c t/alpha h w"]:
-        """The frames of the slow pathway."""
+    def slow_input(self, video: Float[Tensor, "b c t h w"]) -> Float[Tensor, "b c _ h w"]:
+        """The t / alpha frames of the slow pathway."""
         t = video.shape[2]
         if t % self.alpha:
             raise ValueError(
@@ -178,24 +177,16 @@ class SlowFast(VideoModel):
         return video.index_select(2, places.to(video.device))
 
     def encode(self, video: Clips) -> Tensor:
-        maps = self.features(video)
-        last = self.slow.stages[-1]
-        ends = [windowed_mean(maps[f"{pathway}.{last}"], self.pool_side) for pathway in ("slow", "fast")]
-        return torch.cat([self.pool(x).flatten(1) for x in ends], 1)
+        maps, last, side = self.features(video), self.slow.stages[-1], self.pool_side
+        return torch.cat(
+            [self.slow.pooled(maps[f"slow.{last}"], side), self.fast.pooled(maps[f"fast.{last}"], side)], 1
+        )
 
     def classify(self, encoded: Tensor) -> Logits:
         return self.fc(self.drop(encoded))
 
     def forward(self, video: Clips) -> Logits:
         return self.classify(self.encode(video))
-
-
-def windowed_mean(x: Float[Tensor, "b c t h w"], side: int | None) -> Float[Tensor, "b c _ _ _"]:
-    """Means of windows of `side` x `side` pixels and all frames, wherever they fit; the map itself for None."""
-    if side is None:
-        return x
-    t, h, w = x.shape[2:]
-    return nn.functional.avg_pool3d(x, (t, min(side, h), min(side, w)), stride=1)
 
 
 def fresh_linear(c_in: int, c_out: int) -> nn.Linear:
