@@ -230,7 +230,7 @@ def bare(labels: str, splits: str | None = None, groups: str | None = None) -> M
 @pytest.mark.parametrize(
     "data, severity, message",
     [
-        (bare("aaa"), "error", "x.csv has one class in label, 'a', and nothing can be told apart; add another"),
+        (bare("aaa"), "error", "there is one class in label, 'a', and nothing can be told apart; add clips of another"),
         (bare("aab"), "error", "class 'b' has one clip, too few to learn and to test; add clips of it"),
         (bare("aabb", "tete".replace("e", "v"), None), None, ""),
         (bare("aabb", "teee"), "error", "class 'b' has no clip in train; move some there, or leave it out"),
@@ -242,7 +242,11 @@ def bare(labels: str, splits: str | None = None, groups: str | None = None) -> M
             "class 'a' has 41 clips and 'b' 2; balance the sampling or the class weights",
         ),
         (replace(bare("aabb"), heads={"label": ("a", "b", "c")}), "warning", "class 'c' is listed but has no clip"),
-        (replace(bare("aa"), samples=(Sample("0.mp4", {}),), heads={"label": ()}), "error", "has no class in label"),
+        (
+            replace(bare("aa"), samples=(Sample("0.mp4", {}),), heads={"label": ()}),
+            "error",
+            "there is no class in label",
+        ),
     ],
 )
 def test_class_problems(data: Manifest, severity: str | None, message: str) -> None:
@@ -252,6 +256,11 @@ def test_class_problems(data: Manifest, severity: str | None, message: str) -> N
     else:
         assert only(problems)[0] == severity
         assert message in problems[0].message
+
+
+def test_a_rare_class_of_multi_label_data_is_no_error() -> None:
+    (problem,) = class_problems(replace(bare("aab"), multi_label=True))
+    assert problem.severity == "warning" and "class 'b' has one clip" in problem.message
 
 
 def test_class_problems_name_the_head() -> None:

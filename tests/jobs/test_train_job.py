@@ -20,7 +20,6 @@ from marey.jobs import (
     ClassEdits,
     Silent,
     Trial,
-    cross_validate,
     evaluate,
     evaluation_dict,
     list_runs,
@@ -182,24 +181,6 @@ def test_weights_of_a_run_start_another_with_other_classes(trial: Trial, small_f
     assert out.evaluations["label"].labels == ("down", "up")
     with pytest.raises(UsageError, match="holds a motion and --preset is r3d_18; drop one of the two"):
         train(small_films / "annotations.csv", start_from=trial.folder, preset="r3d_18", workers=0)
-
-
-def test_folds_test_every_clip_once_a_seed(small_films: Path, tmp_path: Path) -> None:
-    result = cross_validate(
-        small_films / "annotations.csv",
-        folds=2,
-        fold_seeds=2,
-        preset="motion",
-        epochs=20,
-        workers=0,
-        out=tmp_path / "f",
-    )
-    figures = result.figures["motion"]["accuracy"]
-    assert figures.value == pytest.approx(np.mean(result.per_seed["motion"]))
-    assert len(result.evaluations["motion"].clips) == 24
-    saved = json.loads((tmp_path / "f" / "folds.json").read_text())
-    assert saved["top1"] == figures.value and saved["folds"] == 2 and saved["fold_seeds"] == [0, 1]
-    assert (tmp_path / "f" / "report.html").exists()
 
 
 def test_too_many_bad_videos_refuse_the_run(small_films: Path, tmp_path: Path) -> None:

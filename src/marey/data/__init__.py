@@ -7,11 +7,12 @@ from .loader import FrameStore, Quarantine, TrainingBatches, view_batches
 from .manifest import Manifest, Sample
 from .problems import ClassBalance, Problem, class_problems
 from .reading import canvas_frames, cut, cut_views, read_canvas, read_grid, read_views, square
-from .splits import grouped_folds, leaks, split_manifest, unit_of
+from .splits import SIDES, grouped_folds, leaks, split_manifest, unit_of
 from .validation import Validation, validate
 
 __all__ = [
     "FORMATS",
+    "SIDES",
     "ClassBalance",
     "Duplicates",
     "Format",

@@ -49,3 +49,7 @@ class Manifest:
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    def part(self, split: str | None) -> tuple[Sample, ...]:
+        """The samples of one split."""
+        return tuple(sample for sample in self.samples if sample.split == split)

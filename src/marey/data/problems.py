@@ -53,7 +53,7 @@ def class_problems(manifest: Manifest) -> list[Problem]:
         having = sorted((b for b in balances if b.head == head and b.clips), key=lambda b: b.clips)
         if len(having) < 2 and not (manifest.multi_label and having):
             only = f"one class in {head}, {having[0].label!r}" if having else f"no class in {head}"
-            message = f"{manifest.source} has {only}, and nothing can be told apart; add another"
+            message = f"there is {only}, and nothing can be told apart; add clips of another"
             found.append(Problem("error", "class", message))
         elif having[-1].clips > MOST_IMBALANCE * having[0].clips:
             message = (
@@ -72,7 +72,8 @@ def _scarcity(manifest: Manifest, balance: ClassBalance, parted: set[str]) -> Pr
     if not balance.clips:
         return Problem("warning", "class", f"{name} is listed but has no clip; {cure}")
     if balance.clips == 1:
-        return Problem("error", "class", f"{name} has one clip, too few to learn and to test; {cure}")
+        severity = "warning" if manifest.multi_label else "error"  # it counts for little among the other classes
+        return Problem(severity, "class", f"{name} has one clip, too few to learn and to test; {cure}")
     if "train" in parted and not undecided and not balance.splits.get("train"):
         return Problem("error", "class", f"{name} has no clip in train; move some there, or leave it out")
     if balance.units == 1:

@@ -1,15 +1,67 @@
 """The decisions that a newcomer should not have to make: preset, batch, rate and epochs, by rule, each one told."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 
 from ..data import Manifest
+from ..errors import UsageError
 from ..presets import Preset, find_preset, imagenet_is_installed
-from ..training import Recipe
+from ..training import RANGES, Recipe
+from .prepare import check_range
+from .run import flag_of
 
 FROZEN_BELOW = 5000  # clips; with fewer, or without a GPU, a frozen encoder learns more and sooner than a whole network
 STEPS_FROM_SCRATCH = 2400
+
+WISH_RANGES = {  # name of the wish -> lowest and highest value that makes sense
+    **{name: RANGES[name] for name in ("epochs", "lr", "weight_decay", "clip_norm", "accumulate", "patience", "seed")},
+    "ema": RANGES["ema_decay"],
+    "batch_size": (1, 100_000),
+    "smoothing": (0, 0.9),
+    "mixup": (0, 10),
+    "cutmix": (0, 10),
+}
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How the user wants to train; None is decided by rule. UsageError, naming the flag, for what makes no sense.
+
+    smoothing, mixup, cutmix  strengths; 0 is off
+    balance                   "none", "sampling" or "weights": what is done about rare classes
+    The others are those of a Recipe.
+    """
+
+    epochs: int | None = None
+    batch_size: int | None = None
+    lr: float | None = None
+    weight_decay: float | None = None
+    smoothing: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    balance: str | None = None
+    ema: float | None = None
+    accumulate: int = 1
+    clip_norm: float = 1.0
+    patience: int | None = None
+    precision: str = "fp32"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, (least, most) in WISH_RANGES.items():
+            check_range(flag_of(name), getattr(self, name), least, most)
+        if self.precision not in ("fp32", "bf16"):
+            raise UsageError(f"--precision is {self.precision!r}; it can be fp32 or bf16")
+        if self.balance not in (None, "none", "sampling", "weights"):
+            raise UsageError(f"--balance is {self.balance!r}; it can be none, sampling or weights")
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> "Wishes":
+        """Those among the arguments of a job."""
+        return cls(**{field.name: arguments[field.name] for field in fields(cls) if field.name in arguments})
 
 
 @dataclass(frozen=True)
@@ -43,29 +95,19 @@ def default_balance(preset: Preset) -> str:
 
 
 def choose_recipe(
-    preset: Preset,
-    *,
-    clips: int,
-    batch_size: int | None = None,
-    epochs: int | None = None,
-    lr: float | None = None,
-    weight_decay: float | None = None,
-    fine_tune: bool = False,
-    ema: float | None = None,
-    accumulate: int = 1,
-    clip_norm: float = 1.0,
-    patience: int | None = None,
-    precision: str = "fp32",
-    watched: bool = False,
-    seed: int,
+    preset: Preset, wishes: Wishes, *, clips: int, fine_tune: bool = False, watched: bool = False
 ) -> tuple[Recipe, int]:
     """(recipe, batch size): what the user named, and rules for the rest.
 
     linear       convex: descent with momentum, and the weight decay that won on the design half of real clips
     frozen       another head on fixed features: a small problem; many cheap epochs, strong decay
     whole        about STEPS_FROM_SCRATCH optimizer steps at batch 16; a tenth of the rate when fine-tuning
+
+    watched  whether there are clips to validate on; UsageError where patience is asked for without them
     """
-    batch = batch_size or (32 if preset.linear else 64 if preset.frozen else 16)
+    if wishes.patience is not None and not watched:
+        raise UsageError(f"--patience is {wishes.patience}, but there is no val split to watch; drop it, or name one")
+    batch = wishes.batch_size or (32 if preset.linear else 64 if preset.frozen else 16)
     steps = max(1, clips // batch)
     if preset.linear:
         by_rule = (100, 0.3, 0.004)
@@ -74,17 +116,17 @@ def choose_recipe(
     else:
         by_rule = (max(10, min(200, round(STEPS_FROM_SCRATCH / steps))), 3e-4 if fine_tune else 2e-3, 0.05)
     recipe = Recipe(
-        epochs=by_rule[0] if epochs is None else epochs,
-        lr=by_rule[1] if lr is None else lr,
-        weight_decay=by_rule[2] if weight_decay is None else weight_decay,
+        epochs=by_rule[0] if wishes.epochs is None else wishes.epochs,
+        lr=by_rule[1] if wishes.lr is None else wishes.lr,
+        weight_decay=by_rule[2] if wishes.weight_decay is None else wishes.weight_decay,
         optimizer="sgd" if preset.linear else "adamw",
         warmup_fraction=0.0 if preset.linear else 0.1,
-        ema_decay=ema,
-        accumulate=accumulate,
-        clip_norm=clip_norm,
-        patience=patience,
-        precision=precision,  # type: ignore[arg-type] - Recipe refuses what it does not know
-        monitor="val_top1" if patience is not None and watched else None,
-        seed=seed,
+        ema_decay=wishes.ema,
+        accumulate=wishes.accumulate,
+        clip_norm=wishes.clip_norm,
+        patience=wishes.patience,
+        precision=wishes.precision,  # type: ignore[arg-type] - Wishes refuses what Recipe does not know
+        monitor="val_top1" if wishes.patience is not None else None,
+        seed=wishes.seed,
     )
     return recipe, batch

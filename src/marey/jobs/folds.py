@@ -6,35 +6,44 @@ sources, with each clip's correctness averaged over the seeds. The same folds, c
 model, and the difference is paired clip by clip.
 """
 
+import json
 from collections.abc import Mapping
-from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from ..data import Manifest, Quarantine, grouped_folds, view_batches
+from ..data import Manifest, Quarantine, grouped_folds
 from ..errors import UsageError
 from ..metrics import estimate_class_mean, estimate_mean, paired_difference
-from ..presets import Preset, create_model, find_preset, imagenet_is_installed
+from ..presets import Preset, find_preset, imagenet_is_installed
 from ..report import render_html, write_text
 from ..results import Estimate, Evaluation
 from ..tasks import Recognition
 from ..training import pick_device
-from ..video import to_input
-from .choose import choose_preset, choose_recipe, default_balance
+from .choose import Wishes, choose_preset
 from .evaluate import score_arrays
-from .learn import Lesson, encode_all, learn, learn_head
-from .narrate import Narrator, Silent, progress_of
-from .prepare import ClassEdits, duplicates_of, load_data, pick_decoder, pick_workers, refuse_hopeless
+from .fold_answers import out_of_fold
+from .lesson import make_lesson
+from .narrate import Narrator, Silent
+from .prepare import ClassEdits, check_range, duplicates_of, load_data, pick_decoder, pick_workers, refuse_hopeless
 from .publish import make_report
-from .run import Run, begin_run, default_folder, write_json
+from .run import (
+    Run,
+    arguments_of,
+    begin_run,
+    cleared_unless,
+    command_line,
+    default_folder,
+    defaults_of,
+    resume_run,
+    write_json,
+)
 from .scores import spec_stamp
 
+KEPT_FOLDS = "folds"  # folder in the run with the answers of every fold that is done
 SINGLE_FRAME = "efficientnet_lite0_frame"
 
 
@@ -100,80 +109,54 @@ def cross_validate(
 ) -> CrossValidation:
     """Cross-validate a preset (by rule when None) and the single-frame model on DATA; writes `folds.json` into the run.
 
-    Folds are assigned by the seeds 0 to fold_seeds - 1. Raises UsageError and its kinds before any work.
+    Folds are assigned by the seeds 0 to fold_seeds - 1. Where `out` holds an unfinished run of the same arguments and
+    data, the folds that are done are kept; a finished one is returned as it is. Raises UsageError and its kinds before
+    any work.
     """
-    narrator, edits = narrator or Silent(), edits or ClassEdits()
-    for flag, value in (("--folds", folds), ("--fold-seeds", fold_seeds)):
-        least = 2 if flag == "--folds" else 1
-        if not least <= value <= 1000:
-            raise UsageError(f"{flag} is {value}; give a number from {least} to 1000")
+    asked = arguments_of(locals(), but=("out", "device", "workers", "use_cache", "narrator"))
+    narrator, wishes = narrator or Silent(), Wishes.of(asked)
+    for flag, value, least, most in (
+        ("--folds", folds, 2, 1000),
+        ("--fold-seeds", fold_seeds, 1, 1000),
+        ("--max-bad", max_bad, 0, 10**9),
+    ):
+        check_range(flag, value, least, most)
     place, processes, reader = pick_device(device), pick_workers(workers), pick_decoder(decoder)
-    manifest = load_data(data, kind=kind, root=root, group_by=group_by, edits=edits)
-    refuse_hopeless(manifest)
-    if len(manifest.heads) > 1 or manifest.multi_label:
-        raise UsageError(
-            "--folds takes data with one class a clip; train without it for several heads or classes a clip"
-        )
+    manifest = _for_folds(load_data(data, kind=kind, root=root, group_by=group_by, edits=edits))
     choice = choose_preset(manifest, name=preset, device=place)
+    folder = Path(out) if out else default_folder(f"{Path(data).stem}-folds")
+    before = resume_run(folder, asked, manifest)
+    if before and before.finished:
+        narrator.say(f"{folder} is finished already; nothing is left to do")
+        return read_folds(folder)
     duplicates = duplicates_of(manifest, workers=processes, narrator=narrator)
     assignments = [
         grouped_folds(manifest, folds=folds, seed=s, near_duplicate_groups=duplicates) for s in range(fold_seeds)
     ]
-    arguments = {
-        "data": str(data),
-        "folds": folds,
-        "fold_seeds": fold_seeds,
-        "preset": preset,
-        "kind": kind,
-        "group_by": group_by,
-        "edits": asdict(edits),
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "lr": lr,
-        "weight_decay": weight_decay,
-        "decoder": decoder,
-        "seed": seed,
-    }
-    run = begin_run(
-        Path(out) if out else default_folder(f"{Path(data).stem}-folds"),
-        arguments,
-        manifest,
-        {"preset": choice.preset.name},
-    )
+    defaults = {name: value for name, value in defaults_of(cross_validate).items() if name != "folds"}
+    command = command_line("train", {**asked, "out": str(folder)}, defaults)
+    fresh = not folder.exists()
+    run = begin_run(folder, asked, manifest, {"preset": choice.preset.name, "command": command})
     narrator.say(f"{manifest.source}: {manifest.kind}, {len(manifest)} clips, {folds} folds x {fold_seeds} seeds")
-    narrator.say(f"preset: {choice.preset.name}" + (f" ({choice.why})" if choice.why else ""))
-    begun = perf_counter()
-    contenders = [choice.preset]
-    if imagenet_is_installed() and choice.preset.name != SINGLE_FRAME:
-        contenders.append(find_preset(SINGLE_FRAME))
-    quarantine = Quarantine(total=len(manifest), limit=max_bad)
+    narrator.say(f"preset: {choice.preset.name}" + (f" ({choice.why})" if choice.why else "") + f"; run: {folder}")
+    quarantine, begun = Quarantine(total=len(manifest), limit=max_bad), perf_counter()
     answers, stamps = {}, {}
-    for contender in contenders:
-        recipe, batch = choose_recipe(
-            contender,
-            clips=len(manifest) * (folds - 1) // folds,
-            batch_size=batch_size,
-            epochs=epochs,
-            lr=lr,
-            weight_decay=weight_decay,
-            seed=seed,
-        )
-        task = Recognition.of(manifest)
-        torch.manual_seed(seed)
-        lesson = Lesson(
-            model=create_model(contender.name, num_classes=task.classes),
-            spec=contender.clip,
-            task=task,
-            recipe=recipe,
-            batch_size=batch,
-            device=place,
-            workers=processes,
-            decoder=reader,
-            use_cache=use_cache,
-            balance=default_balance(contender),
-        )
-        answers[contender.name] = out_of_fold(lesson, contender, manifest, assignments, quarantine, narrator)
-        stamps[contender.name] = spec_stamp(contender.clip, contender.name, views="1x1", decoder=reader)
+    with cleared_unless(run, KEPT_FOLDS, fresh=fresh):
+        for contender in _contenders(choice.preset):
+            clips = len(manifest) * (folds - 1) // folds
+            lesson = make_lesson(
+                contender,
+                manifest,
+                wishes,
+                clips=clips,
+                device=place,
+                workers=processes,
+                decoder=reader,
+                use_cache=use_cache,
+            )
+            kept = run.folder / KEPT_FOLDS / contender.name
+            answers[contender.name] = out_of_fold(lesson, contender, manifest, assignments, quarantine, kept, narrator)
+            stamps[contender.name] = spec_stamp(contender.clip, contender.name, views="1x1", decoder=reader)
     result = _summarize(
         answers, manifest, quarantine, stamps, run=run, folds=folds, seed=seed, minutes=(perf_counter() - begun) / 60
     )
@@ -181,69 +164,21 @@ def cross_validate(
     return result
 
 
-def out_of_fold(
-    lesson: Lesson,
-    preset: Preset,
-    manifest: Manifest,
-    assignments: list[list[tuple[np.ndarray, np.ndarray]]],
-    quarantine: Quarantine,
-    narrator: Narrator,
-) -> np.ndarray:
-    """float (seeds, samples, classes): what models that never saw a sample's group say of it; nan where unreadable."""
-    samples, task = manifest.samples, lesson.task
-    answers = np.full((len(assignments), len(samples), task.classes), np.nan)
-    encoded = None
-    if lesson.model.frozen:
-        encoded = encode_all(lesson, samples, quarantine, narrator, what=f"encode for {preset.name}")
-    tell, done = progress_of(narrator, f"folds of {preset.name}"), 0
-    total = sum(map(len, assignments))
-    for number, folds in enumerate(assignments):
-        for train, test in folds:
-            fresh = replace(lesson, model=deepcopy(lesson.model))  # every fold starts from the same fresh weights
-            rows = _fold_answers(fresh, manifest, encoded, train, test, quarantine)
-            for index, row in rows.items():
-                answers[number, index] = row
-            done += 1
-            tell(done, total)
-    return answers
+def _for_folds(manifest: Manifest) -> Manifest:
+    """The data as folds take them: one class a clip; declared splits are set aside."""
+    manifest = replace(manifest, samples=tuple(replace(sample, split=None) for sample in manifest.samples))
+    refuse_hopeless(manifest)
+    if len(manifest.heads) > 1 or manifest.multi_label:
+        raise UsageError(
+            "--folds takes data with one class a clip; train without it for several heads or classes a clip"
+        )
+    return manifest
 
 
-def _fold_answers(
-    lesson: Lesson,
-    manifest: Manifest,
-    encoded: dict[int, Tensor] | None,
-    train: np.ndarray,
-    test: np.ndarray,
-    quarantine: Quarantine,
-) -> dict[int, np.ndarray]:
-    """Index of the sample -> (classes,) probabilities from a model trained on the other side of the fold."""
-    seen = [manifest.samples[i] for i in train]
-    if encoded is not None:
-        rows = {place: encoded[i] for place, i in enumerate(train.tolist()) if i in encoded}
-        learn_head(lesson, rows, seen, {}, [], out=None, narrator=Silent())
-        tested = [i for i in test.tolist() if i in encoded]
-        with torch.inference_mode():
-            logits = lesson.model.eval().classify(torch.stack([encoded[i][0] for i in tested]).to(lesson.device))
-            found = lesson.task.probabilities(logits.float()).cpu().numpy()
-        return dict(zip(tested, found, strict=True))
-    learn(lesson, manifest, seen, [], out=None, quarantine=quarantine, narrator=Silent())
-    batches = view_batches(
-        [manifest.samples[i] for i in test],
-        lesson.spec,
-        quarantine,
-        views=1,
-        crop_count=1,
-        clips_per_batch=8,
-        workers=lesson.workers,
-        decoder=lesson.decoder,
-    )
-    answers = {}
-    for batch in batches:
-        with torch.inference_mode():
-            logits = lesson.model.eval()(to_input(batch["video"][:, 0].to(lesson.device), lesson.spec))
-        rows = lesson.task.probabilities(logits.float()).cpu().numpy()
-        answers |= {int(test[place]): row for place, row in zip(batch["index"].tolist(), rows, strict=True)}
-    return answers
+def _contenders(preset: Preset) -> list[Preset]:
+    """The preset, and the single-frame model beside it where its weights are installed."""
+    others = [SINGLE_FRAME] if imagenet_is_installed() and preset.name != SINGLE_FRAME else []
+    return [preset, *map(find_preset, others)]
 
 
 def _summarize(
@@ -313,7 +248,24 @@ def publish_folds(run: Run, result: CrossValidation, manifest: Manifest) -> None
         notes=[_paired_note(name, difference) for name, difference in result.paired.items()],
     )
     write_text(render_html(report), run.folder / "report.html")
-    write_json(run.folder / "folds.json", result.to_dict())
+    evaluations = {name: evaluation.to_dict() for name, evaluation in result.evaluations.items()}
+    write_json(run.folder / "folds.json", {**result.to_dict(), "evaluations": evaluations})
+
+
+def read_folds(folder: Path) -> CrossValidation:
+    """What a finished run's folds.json holds."""
+    data = json.loads((folder / "folds.json").read_text(encoding="utf-8"))
+    return CrossValidation(
+        folder=folder,
+        preset=data["preset"],
+        folds=data["folds"],
+        seeds=tuple(data["fold_seeds"]),
+        figures={n: {k: Estimate(**e) for k, e in some.items()} for n, some in data["figures"].items()},
+        paired={name: Estimate(**e) for name, e in data["paired_difference"].items()},
+        per_seed={name: tuple(values) for name, values in data["accuracy_per_seed"].items()},
+        evaluations={name: Evaluation.from_dict(e) for name, e in data["evaluations"].items()},
+        minutes=data["minutes"],
+    )
 
 
 def _paired_note(name: str, difference: Estimate) -> str:

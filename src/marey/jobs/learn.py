@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from math import ceil
 from pathlib import Path
@@ -11,11 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ..data import FrameStore, Manifest, Quarantine, Sample, TrainingBatches, view_batches
-from ..models import VideoModel
 from ..tasks import Recognition, mirror_columns
 from ..training import (
     Fitted,
-    Recipe,
     advice,
     balanced_order,
     class_weights,
@@ -26,35 +23,12 @@ from ..training import (
     shard,
     shuffled_order,
 )
-from ..video import Augmentation, ClipSpec, DecoderName, augment, to_input
+from ..video import Augmentation, augment, to_input
 from .features import encode_samples
+from .lesson import Lesson
 from .narrate import Narrator, progress_of
 
 STORE_FRACTION = 0.3  # of the free memory may hold decoded frames
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """Everything that training needs to know, decided.
-
-    balance    "none", "sampling" or "weights": what is done about rare classes
-    mixup, cutmix  strengths of mixing clips; 0 is off
-    """
-
-    model: VideoModel
-    spec: ClipSpec
-    task: Recognition
-    recipe: Recipe
-    batch_size: int
-    device: torch.device
-    workers: int
-    decoder: DecoderName = "pyav"
-    smoothing: float = 0.0
-    mixup: float = 0.0
-    cutmix: float = 0.0
-    balance: str = "none"
-    tensorboard: bool = False
-    use_cache: bool = True
 
 
 def learn(

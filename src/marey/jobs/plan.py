@@ -15,7 +15,7 @@ from ..presets import Preset, count, create_model, find_preset
 from ..tasks import Recognition
 from ..training import free_bytes, measure_memory, pick_device
 from ..video import DecoderName, to_input
-from .choose import Choice, choose_preset, choose_recipe
+from .choose import Choice, Wishes, choose_preset, choose_recipe
 from .narrate import Narrator, Silent
 from .prepare import ClassEdits, load_data, pick_decoder, pick_workers, refuse_hopeless, split_data
 from .run import command_line
@@ -151,7 +151,7 @@ def _measure(
 ) -> Plan:
     train = [s for s in manifest.samples if s.split == "train"]
     task = Recognition.of(manifest)
-    recipe, batch_size = choose_recipe(preset, clips=len(train), seed=seed)
+    recipe, batch_size = choose_recipe(preset, Wishes(seed=seed), clips=len(train))
     model = create_model(preset.name, num_classes=task.classes).to(device)
     size = count(model, preset.clip)
     clips, decode_s = _decode_some(train, preset, PROBE_CLIPS, decoder)

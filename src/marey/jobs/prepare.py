@@ -1,14 +1,13 @@
 """What every job does first: read the data as asked for, refuse what cannot be learned from, split it."""
 
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from glob import glob
 from pathlib import Path
 from typing import cast, get_args
 
-from ..data import Manifest, edit_classes, near_duplicates, read_manifest, split_manifest, unit_of
+from ..data import Manifest, class_problems, edit_classes, near_duplicates, read_manifest, split_manifest, unit_of
 from ..data.finding import videos_below
 from ..errors import DataError, MissingExtra, UsageError
 from ..video import DecoderName, torchcodec_problem
@@ -24,6 +23,12 @@ class ClassEdits:
     merge: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rename: Mapping[str, str] = field(default_factory=dict)
     leave_out: tuple[str, ...] = ()
+
+
+def check_range(flag: str, value: float | None, least: float, most: float) -> None:
+    """UsageError for a number (None is none) outside of what makes sense; not-a-number is outside, too."""
+    if value is not None and not least <= value <= most:
+        raise UsageError(f"{flag} is {value}; give a number from {least:g} to {most:g}")
 
 
 def pick_workers(workers: int | None) -> int:
@@ -64,22 +69,10 @@ def load_data(
 
 
 def refuse_hopeless(manifest: Manifest) -> None:
-    """DataError for data that no model can learn classes from: one class, or a class with a single clip."""
-    for head, labels in manifest.heads.items():
-        counts = Counter(label for sample in manifest.samples for label in sample.labels.get(head, ()))
-        shown = [label for label in labels if counts[label]]
-        if len(shown) < 2 and not (manifest.multi_label and shown):
-            raise DataError(
-                f"{manifest.source} has only the class {', '.join(shown) or '(none)'}; "
-                "training needs clips of at least two"
-            )
-        lonely = [label for label in shown if counts[label] == 1]
-        if lonely and not manifest.multi_label:
-            raise DataError(
-                f"class {lonely[0]!r} of {manifest.source} has a single clip"
-                + (f" (as have {len(lonely) - 1} others)" if len(lonely) > 1 else "")
-                + ", too few to train on one and test on another; add clips, or leave it out with --leave-out"
-            )
+    """DataError for data that no model can learn classes from, as `validate` would find without reading a video."""
+    for problem in class_problems(manifest):
+        if problem.severity == "error":
+            raise DataError(f"{manifest.source}: {problem.message}")
 
 
 def split_data(manifest: Manifest, *, seed: int, workers: int, narrator: Narrator) -> Manifest:

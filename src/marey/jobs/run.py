@@ -4,18 +4,21 @@ import hashlib
 import json
 import platform
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, is_dataclass
 from datetime import datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from inspect import signature
 from pathlib import Path
+from shutil import rmtree
 from time import monotonic, sleep
 from typing import Any
 
 from .. import __version__
 from ..data import Manifest, read_manifest, write_manifest
-from ..errors import UsageError
+from ..errors import MareyError, UsageError
 from ..report import write_text
 from ..training import code_version
 from ..video import DecoderName
@@ -85,6 +88,21 @@ def default_folder(name: str) -> Path:
     return candidate
 
 
+def arguments_of(given: Mapping[str, Any], *, but: Collection[str]) -> dict[str, Any]:
+    """What a job was given, but for some names, as JSON keeps it."""
+    return {k: _plain(v) for k, v in given.items() if k not in but}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+
+
+def defaults_of(job: Callable[..., Any]) -> dict[str, Any]:
+    return {name: parameter.default for name, parameter in signature(job).parameters.items()}
+
+
 def command_line(job: str, arguments: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> str:
     """The command that does what these arguments say: what differs from the defaults, as flags; None is no flag."""
     words = ["marey", job, str(arguments["data"])]
@@ -96,51 +114,66 @@ def command_line(job: str, arguments: Mapping[str, Any], defaults: Mapping[str, 
             words += [w for old, new in value["rename"].items() for w in ("--rename", f"{old}={new}")]
             words += [w for label in value["leave_out"] for w in ("--leave-out", label)]
         elif value is True:
-            words.append(_flag(name))
+            words.append(flag_of(name))
         else:
-            words += [_flag(name), str(value)]
+            words += [flag_of(name), str(value)]
     return shlex.join(words)
 
 
-def _flag(name: str) -> str:
+def flag_of(name: str) -> str:
+    """The flag of an argument of a job."""
     return "--" + {"start_from": "from", "smoothing": "label-smoothing"}.get(name, name.replace("_", "-"))
 
 
 def begin_run(folder: Path, arguments: Mapping[str, Any], manifest: Manifest, details: Mapping[str, Any]) -> Run:
     """Make the folder, or take up one that the same arguments and data left; others are refused."""
-    info = {
-        "format": RUN_FORMAT,
-        "arguments": dict(arguments),
-        "data": {
-            "source": manifest.source,
-            "kind": manifest.kind,
-            "hash": manifest_hash(manifest),
-            "clips": len(manifest),
-        },
-        "versions": versions(),
-        "commit": code_version()["commit"],
-        **details,
-    }
-    info = json.loads(json.dumps(info))
-    path = folder / "run.json"
-    if path.exists():
-        before = read_run(folder).info
-        for what in ("arguments", "data"):
-            old, new = before[what], info[what]
-            other = [key for key in {**old, **new} if old.get(key) != new.get(key)]
-            if other:
-                key = sorted(other)[0]
-                raise UsageError(
-                    f"{folder} holds a run with {key} {old.get(key)!r}, and this one has {new.get(key)!r}; "
-                    "give the same command to resume it, or another --out"
-                )
-        return Run(folder, before)
+    if before := resume_run(folder, arguments, manifest):
+        return before
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} exists and is no run; give another --out")
+    info = {"format": RUN_FORMAT, **_asked(arguments, manifest), "versions": versions()}
+    info = _as_json({**info, "commit": code_version()["commit"], **details})
     folder.mkdir(parents=True, exist_ok=True)
     write_manifest(manifest, folder / "manifest.parquet", "parquet")
-    write_json(path, info)
+    write_json(folder / "run.json", info)
     return Run(folder, info)
+
+
+def resume_run(folder: Path, arguments: Mapping[str, Any], manifest: Manifest) -> Run | None:
+    """The run that the same arguments and data left there; None where there is none, UsageError for one of others."""
+    if not (folder / "run.json").exists():
+        return None
+    before, asked = read_run(folder), _as_json(_asked(arguments, manifest))
+    for what in ("arguments", "data"):
+        old, new = before.info[what], asked[what]
+        other = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+        if other:
+            key = sorted(other)[0]
+            raise UsageError(
+                f"{folder} holds a run with {key} {old.get(key)!r}, and this one has {new.get(key)!r}; "
+                "give the same command to resume it, or another --out"
+            )
+    return before
+
+
+@contextmanager
+def cleared_unless(run: Run, kept: str, *, fresh: bool) -> Iterator[None]:
+    """Where work fails in a `fresh` folder before there is a `kept` file to go on from, nothing half-written stays."""
+    try:
+        yield
+    except MareyError:
+        if fresh and not (run.folder / kept).exists():
+            rmtree(run.folder)
+        raise
+
+
+def _asked(arguments: Mapping[str, Any], manifest: Manifest) -> dict[str, Any]:
+    data = {"source": manifest.source, "kind": manifest.kind, "hash": manifest_hash(manifest), "clips": len(manifest)}
+    return {"arguments": dict(arguments), "data": data}
+
+
+def _as_json(info: dict[str, Any]) -> dict[str, Any]:
+    return json.loads(json.dumps(info))
 
 
 def await_run(folder: Path, *, most_s: float = 60.0) -> Run:

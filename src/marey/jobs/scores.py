@@ -18,7 +18,7 @@ from ..tasks import Recognition
 from ..training import file_hash, load_checkpoint, pick_device, save_checkpoint
 from ..video import ClipSpec, DecoderName, probe, to_input
 from .features import encode_samples
-from .learn import Lesson
+from .lesson import Lesson
 from .narrate import Narrator, progress_of
 from .prepare import pick_decoder
 from .run import decoder_version, read_run
@@ -30,6 +30,7 @@ class Trained:
 
     window_s  length of the spans it was trained on: what a window of a longer video shows it
     decoder   what reads the videos that it is asked about
+    path      of its file; None while it is only in memory
     """
 
     model: VideoModel
@@ -37,7 +38,7 @@ class Trained:
     task: Recognition
     window_s: float
     header: dict[str, Any]
-    path: Path
+    path: Path | None
     device: torch.device
     decoder: DecoderName = "pyav"
 
@@ -208,6 +209,6 @@ def stamp(trained: Trained, quarantine: Quarantine, *, views: str, clips: int, *
         **spec_stamp(trained.spec, trained.header["preset"], views=views, decoder=trained.decoder),
         "clips": clips,
         "missing_videos": len(quarantine.reasons),
-        "checkpoint": file_hash(trained.path),
+        "checkpoint": file_hash(trained.path) if trained.path else "not kept",
         **more,
     }

@@ -6,12 +6,13 @@ from .log import advice, read_history
 from .loop import Fitted, fit
 from .loss import binary_cross_entropy, class_weights, one_hot, smooth, soft_cross_entropy
 from .mix import mix_clips
-from .recipe import Recipe
+from .recipe import RANGES, Recipe
 from .sampling import balanced_order, shard, shuffled_order
 from .schedule import warmup_cosine
 from .tensorfile import file_hash, read_tensors, write_tensors
 
 __all__ = [
+    "RANGES",
     "Fitted",
     "Recipe",
     "advice",

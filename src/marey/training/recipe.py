@@ -9,7 +9,7 @@ from ..errors import UsageError
 
 Optimizer = Literal["adamw", "sgd"]
 Precision = Literal["fp32", "bf16"]
-_RANGES: dict[str, tuple[float, float]] = {  # the lowest and highest value that makes sense
+RANGES: dict[str, tuple[float, float]] = {  # the lowest and highest value that makes sense
     "epochs": (1, 100_000),
     "lr": (1e-10, 100),
     "weight_decay": (0, 10),
@@ -60,7 +60,7 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, (low, high) in _RANGES.items():
+        for name, (low, high) in RANGES.items():
             value = getattr(self, name)
             if value is not None and not (isfinite(value) and low <= value <= high):
                 raise UsageError(f"{name} is {value}; give a number from {low:g} to {high:g}")

@@ -1,0 +1,119 @@
+"""What models say of clips whose source they never saw: one model a fold, and every fold that is done is kept."""
+
+import json
+import tempfile
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data import Manifest, Quarantine
+from ..presets import Preset
+from .learn import encode_all, learn, learn_head
+from .lesson import Lesson
+from .narrate import Narrator, Silent, progress_of
+from .scores import Trained, sample_probabilities
+
+Fold = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class FoldAnswers:
+    """index int64 (n,) of the samples that were tested, scores float (n, classes); path -> why it was left out."""
+
+    index: np.ndarray
+    scores: np.ndarray
+    quarantined: dict[str, str]
+
+    def write(self, path: Path) -> None:
+        """Whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+            np.savez(file, index=self.index, scores=self.scores, quarantined=json.dumps(self.quarantined))
+        Path(file.name).replace(path)
+
+    @classmethod
+    def read(cls, path: Path) -> "FoldAnswers":
+        with np.load(path, allow_pickle=False) as held:
+            return cls(held["index"], held["scores"], json.loads(str(held["quarantined"])))
+
+
+def out_of_fold(
+    lesson: Lesson,
+    preset: Preset,
+    manifest: Manifest,
+    assignments: Sequence[Sequence[Fold]],
+    quarantine: Quarantine,
+    kept: Path,
+    narrator: Narrator,
+) -> np.ndarray:
+    """float (seeds, samples, classes): what models that never saw a sample's group say of it; nan where unreadable.
+
+    kept  folder with a file for every fold that is done; those are not trained again
+    """
+    answers = np.full((len(assignments), len(manifest), lesson.task.classes), np.nan)
+    work = [(number, fold, *sides) for number, folds in enumerate(assignments) for fold, sides in enumerate(folds)]
+    missing = [number for number, fold, *_ in work if not _file(kept, number, fold).exists()]
+    if len(missing) < len(work):
+        narrator.say(f"{len(work) - len(missing)} of {len(work)} folds of {preset.name} are done already")
+    encoded = None
+    if missing and lesson.model.frozen:
+        encoded = encode_all(lesson, manifest.samples, quarantine, narrator, what=f"encode for {preset.name}")
+    tell = progress_of(narrator, f"folds of {preset.name}")
+    for done, (number, fold, train, test) in enumerate(work, 1):
+        path = _file(kept, number, fold)
+        if path.exists():
+            found = FoldAnswers.read(path)
+            quarantine.reasons.update(found.quarantined)
+        else:
+            fresh = replace(lesson, model=deepcopy(lesson.model))  # every fold starts from the same fresh weights
+            rows = _answer(fresh, manifest, encoded, train, test, quarantine)
+            index = np.array(sorted(rows), np.int64)
+            scores = np.array([rows[i] for i in index]).reshape(len(index), lesson.task.classes)
+            found = FoldAnswers(index, scores, dict(quarantine.reasons))
+            found.write(path)
+        answers[number, found.index] = found.scores
+        tell(done, len(work))
+    return answers
+
+
+def _file(kept: Path, number: int, fold: int) -> Path:
+    return kept / f"seed{number}-fold{fold}.npz"
+
+
+def _answer(
+    lesson: Lesson,
+    manifest: Manifest,
+    encoded: dict[int, Tensor] | None,
+    train: np.ndarray,
+    test: np.ndarray,
+    quarantine: Quarantine,
+) -> dict[int, np.ndarray]:
+    """Index of the sample -> (classes,) probabilities from a model trained on the other side of the fold."""
+    seen = [manifest.samples[i] for i in train]
+    if encoded is not None:
+        rows = {place: encoded[i] for place, i in enumerate(train.tolist()) if i in encoded}
+        learn_head(lesson, rows, seen, {}, [], out=None, narrator=Silent())
+        tested = [i for i in test.tolist() if i in encoded]
+        with torch.inference_mode():
+            logits = lesson.model.eval().classify(torch.stack([encoded[i][0] for i in tested]).to(lesson.device))
+            found = lesson.task.probabilities(logits.float()).cpu().numpy()
+        return dict(zip(tested, found, strict=True))
+    learn(lesson, manifest, seen, [], out=None, quarantine=quarantine, narrator=Silent())
+    trained = Trained(
+        model=lesson.model.eval(),
+        spec=lesson.spec,
+        task=lesson.task,
+        window_s=0.0,  # nothing longer than a clip is shown to it
+        header={},
+        path=None,
+        device=lesson.device,
+        decoder=lesson.decoder,
+    )
+    tested = [manifest.samples[i] for i in test]
+    found = sample_probabilities(trained, tested, quarantine, views="1x1", workers=lesson.workers, narrator=Silent())
+    return {int(test[place]): row for place, row in found.items()}

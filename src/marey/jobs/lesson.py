@@ -1,0 +1,80 @@
+"""A lesson: everything that training needs to know, decided."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ..data import Manifest
+from ..models import VideoModel
+from ..presets import Preset, create_model, start_from_checkpoint
+from ..tasks import Recognition
+from ..training import Recipe
+from ..video import ClipSpec, DecoderName
+from .choose import Wishes, choose_recipe, default_balance
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What is taught to which model, how and with what.
+
+    balance    "none", "sampling" or "weights": what is done about rare classes
+    mixup, cutmix  strengths of mixing clips; 0 is off
+    """
+
+    model: VideoModel
+    spec: ClipSpec
+    task: Recognition
+    recipe: Recipe
+    batch_size: int
+    device: torch.device
+    workers: int
+    decoder: DecoderName = "pyav"
+    smoothing: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    balance: str = "none"
+    tensorboard: bool = False
+    use_cache: bool = True
+
+
+def make_lesson(
+    preset: Preset,
+    manifest: Manifest,
+    wishes: Wishes,
+    *,
+    clips: int,
+    watched: bool = False,
+    start_from: Path | None = None,
+    device: torch.device,
+    workers: int,
+    decoder: DecoderName,
+    tensorboard: bool = False,
+    use_cache: bool,
+) -> Lesson:
+    """A preset, fresh or with the weights of a checkpoint, and the recipe for so many clips.
+
+    watched  whether there are clips to validate on
+    """
+    recipe, batch_size = choose_recipe(preset, wishes, clips=clips, fine_tune=start_from is not None, watched=watched)
+    task = Recognition.of(manifest)
+    torch.manual_seed(wishes.seed)
+    model = create_model(preset.name, num_classes=task.classes)
+    if start_from is not None:
+        start_from_checkpoint(model, start_from)
+    return Lesson(
+        model=model,
+        spec=preset.clip,
+        task=task,
+        recipe=recipe,
+        batch_size=batch_size,
+        device=device,
+        workers=workers,
+        decoder=decoder,
+        smoothing=wishes.smoothing,
+        mixup=wishes.mixup,
+        cutmix=wishes.cutmix,
+        balance=wishes.balance or default_balance(preset),
+        tensorboard=tensorboard,
+        use_cache=use_cache,
+    )
