@@ -1,23 +1,36 @@
 """Encoders: from a clip to a representation, and the classifier that reads it. One file a family."""
 
 from .c3d import C3D
+from .dpn import DPN
 from .efficientnet import EfficientNetLite
+from .fcn import FCN
 from .fishnet import FishNet
 from .frames import FrameModel, PerFrame
 from .fusion import FusionNet
 from .inception import InceptionV1, InceptionVideo, inception_i3d
+from .inflate import inflate
+from .inflated import ClipModel
 from .interface import ImageEncoder, VideoModel
+from .lite3d import LiteResNet3D
+from .mfnet import MFNet2D, MFNet3D
 from .motion import MotionNet
 from .motion_appearance import MotionAppearance
+from .motionformer import Motionformer
 from .resnet import ResNet
 from .resnet3d import ResNet3D
 from .s3d import s3d
 from .slowfast import SlowFast, VideoResNet
+from .surgery import add_double_attention, add_glore, add_nonlocal
+from .timesformer import TimeSformer
+from .videomae import VideoMAE
 from .x3d import X3D
 
 __all__ = [
     "C3D",
+    "DPN",
+    "FCN",
     "X3D",
+    "ClipModel",
     "EfficientNetLite",
     "FishNet",
     "FrameModel",
@@ -25,14 +38,24 @@ __all__ = [
     "ImageEncoder",
     "InceptionV1",
     "InceptionVideo",
+    "LiteResNet3D",
+    "MFNet2D",
+    "MFNet3D",
     "MotionAppearance",
     "MotionNet",
+    "Motionformer",
     "PerFrame",
     "ResNet",
     "ResNet3D",
     "SlowFast",
+    "TimeSformer",
+    "VideoMAE",
     "VideoModel",
     "VideoResNet",
+    "add_double_attention",
+    "add_glore",
+    "add_nonlocal",
     "inception_i3d",
+    "inflate",
     "s3d",
 ]

@@ -1,9 +1,11 @@
 """Blocks: small modules and functions on tensors that models are made of. No whole models here."""
 
 from .conv import SpaceTimeConv, conv2d, conv3d, conv_norm, named, same_cost_width
+from .divided import DividedAttention, DividedBlock, TimeThenSpaceBlock
 from .double_attention import DoubleAttention
 from .gates import SelfGate, SqueezeExcite
 from .glore import GloRe
+from .landmarks import Nystrom, Orthoformer
 from .multi_fiber import MultiFiber
 from .non_local import NonLocal
 from .residual import Residual, basic_block_2d, basic_block_3d, bottleneck_2d, bottleneck_3d
@@ -11,38 +13,67 @@ from .same import SameConv2d, SameConv3d, SameMaxPool2d, SameMaxPool3d
 from .shapes import check_clip, fold_time, unfold_time
 from .standard_linear import StandardLinear
 from .temporal import AttentionHead, DifferenceHead, LinearHead, LstmHead, MeanHead, TcnHead, TemporalHead
+from .trajectory import TrajectoryAttention
+from .transformer import (
+    ClassToken,
+    GridPositions,
+    SelfAttention,
+    TransformerBlock,
+    check_patches,
+    draw_weights,
+    patch_grid,
+    sinusoids,
+    to_map,
+    to_tokens,
+)
 
 __all__ = [
     "AttentionHead",
+    "ClassToken",
     "DifferenceHead",
+    "DividedAttention",
+    "DividedBlock",
     "DoubleAttention",
     "GloRe",
+    "GridPositions",
     "LinearHead",
     "LstmHead",
     "MeanHead",
     "MultiFiber",
     "NonLocal",
+    "Nystrom",
+    "Orthoformer",
     "Residual",
     "SameConv2d",
     "SameConv3d",
     "SameMaxPool2d",
     "SameMaxPool3d",
+    "SelfAttention",
     "SelfGate",
     "SpaceTimeConv",
     "SqueezeExcite",
     "StandardLinear",
     "TcnHead",
     "TemporalHead",
+    "TimeThenSpaceBlock",
+    "TrajectoryAttention",
+    "TransformerBlock",
     "basic_block_2d",
     "basic_block_3d",
     "bottleneck_2d",
     "bottleneck_3d",
     "check_clip",
+    "check_patches",
     "conv2d",
     "conv3d",
     "conv_norm",
+    "draw_weights",
     "fold_time",
     "named",
+    "patch_grid",
     "same_cost_width",
+    "sinusoids",
+    "to_map",
+    "to_tokens",
     "unfold_time",
 ]

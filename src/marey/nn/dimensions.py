@@ -1,5 +1,6 @@
 """Convolution and batch normalization of one, two or three dimensions, for blocks that fit any of them."""
 
+from collections.abc import Callable
 from typing import Literal
 
 from torch import nn
@@ -8,8 +9,8 @@ Dims = Literal[1, 2, 3]  # time; rows and columns; time, rows and columns
 Conv = nn.Conv1d | nn.Conv2d | nn.Conv3d
 Norm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
 
-CONVS: dict[int, type[Conv]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
-NORMS: dict[int, type[Norm]] = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+CONVS: dict[int, Callable[..., Conv]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+NORMS: dict[int, Callable[..., Norm]] = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 
 
 def pointwise(c_in: int, c_out: int, *, dims: Dims, bias: bool = True) -> Conv:

@@ -14,6 +14,8 @@ kinetics = partial(
 )
 # What PySlowFast's Kinetics weights want, at 30 frames a second.
 pyslowfast = partial(ClipSpec, mean=(0.45, 0.45, 0.45), std=(0.225, 0.225, 0.225), fps=30.0, resample="bilinear")
+# What the releases of GloRe's and MF-Net's authors want: (x - mean) * 0.0167 of 0..255.
+chen = partial(ClipSpec, mean=(124 / 255, 117 / 255, 104 / 255), std=(1 / (0.0167 * 255),) * 3, resample="bilinear")
 # (x - 127) / 128 of 0..255.
 lite = partial(
     ClipSpec, mean=(127 / 255, 127 / 255, 127 / 255), std=(128 / 255, 128 / 255, 128 / 255), resample="bicubic"
@@ -28,3 +30,7 @@ C3D_CLIP = plain(frames=16, stride=1, side_px=112, short_px=128)
 LITE_MOTION = partial(lite, resample="area")(frames=20, stride=1, fps=10.0, side_px=240, short_px=240, whole=True)
 LITE_IMAGE = lite(frames=1, stride=1, side_px=224, short_px=256)
 LITE_FRAMES = lite(frames=16, stride=1, side_px=224, short_px=224, sampling="uniform")
+LITE_3D = chen(frames=8, stride=8, side_px=224, short_px=256)
+FIBRE_3D = chen(frames=16, stride=2, side_px=224, short_px=256)
+FIBRE_IMAGE = chen(frames=1, stride=1, side_px=224, short_px=256)
+CITYSCAPES = imagenet(frames=1, stride=1, side_px=768, short_px=1024)

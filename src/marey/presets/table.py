@@ -4,15 +4,19 @@ A row is a `Preset` in the tuple of its family; the families meet here,
 and the contract suite runs over all of them.
 """
 
+from .a2 import A2
 from .fishnet import FISHNET
 from .frozen import FROZEN
+from .glore import GLORE
 from .inception import INCEPTION
 from .ladder import LADDER
+from .mfnet import MFNET
 from .preset import Preset
 from .residual import RESIDUAL
 from .slowfast import SLOWFAST
 from .x3d import EXPANDED
 
 PRESETS: dict[str, Preset] = {
-    preset.name: preset for preset in (*LADDER, *RESIDUAL, *FROZEN, *FISHNET, *INCEPTION, *EXPANDED, *SLOWFAST)
+    preset.name: preset
+    for preset in (*LADDER, *RESIDUAL, *FROZEN, *FISHNET, *GLORE, *MFNET, *A2, *INCEPTION, *EXPANDED, *SLOWFAST)
 }

@@ -1,10 +1,12 @@
 """The table of releases. To add one: a file with its names and a line here; files are tried from top to bottom."""
 
-from . import fishnet, inception, mmaction2, pyslowfast, pytorchvideo, s3d, torchvision, x3d
+from . import fishnet, glore, inception, mfnet, mmaction2, pyslowfast, pytorchvideo, s3d, torchvision, x3d
 from .release import Release
 
 RELEASES: tuple[Release, ...] = (
     *fishnet.RELEASES,
+    *glore.RELEASES,
+    *mfnet.RELEASES,
     *inception.RELEASES,
     *s3d.RELEASES,
     *mmaction2.RELEASES,
