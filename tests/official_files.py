@@ -58,7 +58,7 @@ def write_tensorflow(
             + (_varint_field(4, len(data[shard])) if data[shard] else b"")
             + _varint_field(5, len(raw))
             + _varint(6 << 3 | 5)
-            + struct.pack("<I", _masked_crc(raw))
+            + struct.pack("<I", masked_crc(raw))
         )
         data[shard] += raw
     for shard, raw in enumerate(data):
@@ -94,11 +94,11 @@ def _put_block(out: bytearray, entries: list[tuple[bytes, bytes]], *, interval: 
     block += b"".join(struct.pack("<I", place) for place in (*restarts, len(restarts)))
     handle = _varint(len(out)) + _varint(len(block))
     block += b"\0"
-    out += block + struct.pack("<I", _masked_crc(bytes(block)))
+    out += block + struct.pack("<I", masked_crc(bytes(block)))
     return handle
 
 
-def _masked_crc(data: bytes) -> int:
+def masked_crc(data: bytes) -> int:
     """Bit by bit, after the definition."""
     crc = 0xFFFFFFFF
     for byte in data:

@@ -133,9 +133,8 @@ def other_files(folder: Path) -> dict[str, str]:
     with zipfile.ZipFile(folder / "clips.zip", "w") as archive:
         archive.writestr("a.txt", "a")
     (folder / "folder").mkdir()
-    convert = (
-        r"which is never loaded, since that can run any code; give a \.safetensors file that Marey wrote, or convert"
-    )
+    cure = r"make a checkpoint of it with `marey weights convert .* OUT\.safetensors --preset NAME`$"
+    convert = rf"which is never loaded, since that can run any code; {cure}"
     return {
         "zip.pth": rf"is a torch\.save archive \(a pickle inside a zip\), {convert}",
         "old.pkl": rf"is a Python pickle \(old torch\.save, or Caffe2\), {convert}",
@@ -147,7 +146,7 @@ def other_files(folder: Path) -> dict[str, str]:
         "text": "is of an unknown kind, not a safetensors file; give one that is",
         "run.json": "is a JSON file, not a safetensors file",
         "k.h5": r"is an HDF5 file \(Keras\), not a safetensors file",
-        "foreign": "holds 1 tensors but no Marey header, .* give a file that Marey wrote, or convert this one",
+        "foreign": f"holds 1 tensors but no Marey header, .* {cure}",
         "broken": "its header is damaged",
         "list": "its header is a list, not an object",
         "folder": "is a folder; give the .safetensors file inside it",

@@ -165,12 +165,12 @@ def inspect_weights(path: str | os.PathLike[str]) -> Inspection:
         )
     fits = best_fits(tensors)
     exact = [fit for fit in fits if not fit.diff.count]
-    nearest = None if exact else f"{fits[0].preset.name}: {fits[0].diff}"
+    nearest = None if exact or not fits else f"{fits[0].preset.name}: {fits[0].diff}"
     return Inspection(
         **about,
         releases=tuple(dict.fromkeys(fit.release for fit in exact)) or known_releases(tensors),
-        params=_numbers(fits[0].tensors),
-        classes=fits[0].classes,
+        params=_numbers(fits[0].tensors if fits else tensors),
+        classes=exact[0].classes if exact else None,
         presets=tuple(_with_variant(fit.preset.name, fit.variant) for fit in exact),
         nearest=nearest,
     )
@@ -183,9 +183,8 @@ def _only_fit(path: Path, tensors: Mapping[str, Tensor]) -> Fit:
     if len(exact) > 1:
         raise UsageError(f"{path}: fits {_presets(exact)}, whose tensors are alike; say which it is with --preset")
     if not exact:
-        raise Misfit(
-            f"{path}: fits no preset; {_nearest(fits[0])}; name the one to hold it against with --preset", fits[0].diff
-        )
+        sentence = f"{path}: fits no preset; {_nearest(fits)}; name the one to hold it against with --preset"
+        raise Misfit(sentence, fits[0].diff if fits else Diff())
     return exact[0]
 
 
@@ -197,17 +196,19 @@ def _misfit(path: Path, fit: Fit, tensors: Mapping[str, Tensor], classes: int) -
     exact = [other for other in fits if not other.diff.count]
     if exact:
         return f"{what}; it fits {_presets(exact)}, so give that as --preset"
-    if fits[0].preset.name == fit.preset.name:
+    if fits and fits[0].preset.name == fit.preset.name:
         return f"{what}; no preset is nearer, so look whether the file is whole and of this network"
-    return f"{what}; {_nearest(fits[0])}"
+    return f"{what}; {_nearest(fits)}"
 
 
 def _presets(fits: Sequence[Fit]) -> str:
     return " and ".join(fit.preset.name for fit in fits)
 
 
-def _nearest(fit: Fit) -> str:
-    return f"the nearest is {fit.preset.name}, from which {fit.diff.count} tensors differ"
+def _nearest(fits: Sequence[Fit]) -> str:
+    if not fits:
+        return "none is of its size"
+    return f"the nearest is {fits[0].preset.name}, from which {fits[0].diff.count} tensors differ"
 
 
 def _new_head(fit: Fit, classes: int) -> dict[str, Tensor]:

@@ -64,7 +64,7 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str
     if HEADER_KEY not in metadata:
         raise CheckpointError(
             f"{path}: holds {len(tensors)} tensors but no Marey header, so what model they belong to is unknown; "
-            "give a file that Marey wrote, or convert this one to such a file"
+            f"{_cure(path)}"
         )
     try:
         header = json.loads(metadata[HEADER_KEY])
@@ -92,11 +92,14 @@ def refuse_other_files(path: Path) -> None:
         return
     if pickled := _pickled(path, start):
         raise CheckpointError(
-            f"{path}: is {pickled}, which is never loaded, since that can run any code; "
-            "give a .safetensors file that Marey wrote, or convert this one to such a file"
+            f"{path}: is {pickled}, which is never loaded, since that can run any code; {_cure(path)}"
         )
     kind = next((kind for magic, kind in _SIGNATURES if start.startswith(magic)), None)
     raise CheckpointError(f"{path}: is {kind or 'of an unknown kind'}, not a safetensors file; give one that is")
+
+
+def _cure(path: Path) -> str:
+    return f"make a checkpoint of it with `marey weights convert {path} OUT.safetensors --preset NAME`"
 
 
 def _pickled(path: Path, start: bytes) -> str | None:
