@@ -7,12 +7,13 @@ from functools import partial
 
 from ..models import SlowFast, VideoResNet
 from ..nn import NonLocal
-from .inputs import pyslowfast
+from .inputs import STAGE, pyslowfast
 from .preset import Build, Mini, Preset, Score
 
 NON_LOCAL_PAPER = "Wang et al., CVPR 2018, arXiv:1711.07971"
 SLOWFAST_PAPER = "Feichtenhofer et al., ICCV 2019, arXiv:1812.03982"
 VIEWS = "10 clips x 3 crops of 256 px"
+TESTED, REPOSITORY = "10 clips, short side of 256 px", "the repository video-nonlocal-net"
 ZOO = "PySlowFast's MODEL_ZOO.md"
 
 Times = tuple[tuple[int, ...], ...]
@@ -88,6 +89,18 @@ MINI_SLOWFAST = Mini(small_slowfast, frames=4, side_px=32)
 MINI_SLOWFAST_NL = Mini(partial(small_slowfast, non_local=((), (0,))), frames=4, side_px=32)
 
 
+# For small clips on a CPU: all of about the same cost.
+stage = partial(VideoResNet, stem=5, stem_stride=2, pool2=(2, 2), times=((3,), (3, 1), (3, 1, 3), (1,)))
+stage_slowfast = partial(
+    SlowFast,
+    alpha=4,
+    width=24,
+    fast_ratio=6,
+    slow_times=((1,), (1, 1), (3, 3, 3), (3,)),
+    fast_times=((3,), (3, 3), (3, 3, 3), (3,)),
+)
+
+
 def kinetics(top1: float, top5: float, source: str) -> tuple[Score, ...]:
     return (
         Score("Kinetics-400", "top-1", top1, VIEWS, source),
@@ -105,6 +118,7 @@ SLOWFAST = (
         clip=eight,
         mini=MINI_C2D,
         variants=pytorchvideo(c2d),
+        scores=(Score("Kinetics-400", "top-1", 71.9, TESTED, REPOSITORY),),
     ),
     Preset(
         name="c2d_nl_r50_8x8",
@@ -114,6 +128,7 @@ SLOWFAST = (
         classes=400,
         clip=eight,
         mini=MINI_C2D_NL,
+        scores=(Score("Kinetics-400", "top-1", 74.4, TESTED, REPOSITORY),),
     ),
     Preset(
         name="i3d_r50_8x8",
@@ -248,5 +263,41 @@ SLOWFAST = (
         clip=sixty_four,
         mini=MINI_SLOWFAST_NL,
         scores=kinetics(79.8, 93.9, "the paper"),
+    ),
+    Preset(
+        name="i3d_stage",
+        family="I3D",
+        paper=NON_LOCAL_PAPER,
+        build=partial(stage, width=22),
+        classes=24,
+        clip=STAGE,
+        mini=MINI_I3D,
+    ),
+    Preset(
+        name="i3d_nl1_stage",
+        family="I3D with non-local blocks",
+        paper=NON_LOCAL_PAPER,
+        build=partial(stage, width=22, non_local=((), (), (1,), ())),
+        classes=24,
+        clip=STAGE,
+        mini=MINI_I3D_NL,
+    ),
+    Preset(
+        name="i3d_nl5_stage",
+        family="I3D with non-local blocks",
+        paper=NON_LOCAL_PAPER,
+        build=partial(stage, width=20, non_local=((), (0, 1), (0, 1, 2), ())),
+        classes=24,
+        clip=STAGE,
+        mini=MINI_I3D_NL,
+    ),
+    Preset(
+        name="slowfast_stage",
+        family="SlowFast",
+        paper=SLOWFAST_PAPER,
+        build=stage_slowfast,
+        classes=24,
+        clip=STAGE,
+        mini=MINI_SLOWFAST,
     ),
 )

@@ -11,12 +11,29 @@ from .glore import GLORE
 from .inception import INCEPTION
 from .ladder import LADDER
 from .mfnet import MFNET
+from .motionformer import MOTIONFORMER
+from .nonlocal_study import STUDY
 from .preset import Preset
 from .residual import RESIDUAL
 from .slowfast import SLOWFAST
+from .vit import VIT
 from .x3d import EXPANDED
 
 PRESETS: dict[str, Preset] = {
     preset.name: preset
-    for preset in (*LADDER, *RESIDUAL, *FROZEN, *FISHNET, *GLORE, *MFNET, *A2, *INCEPTION, *EXPANDED, *SLOWFAST)
+    for preset in (
+        *LADDER,
+        *RESIDUAL,
+        *FROZEN,
+        *FISHNET,
+        *GLORE,
+        *MFNET,
+        *A2,
+        *INCEPTION,
+        *EXPANDED,
+        *SLOWFAST,
+        *STUDY,
+        *MOTIONFORMER,
+        *VIT,
+    )
 }
