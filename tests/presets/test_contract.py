@@ -30,15 +30,21 @@ def clips(
     return torch.randn(count, channels, mini.frames if frames is None else frames, side, side)
 
 
+def pixels(preset: Preset, side: int) -> tuple[int, ...]:
+    """The axes that logits have besides clips and classes: those of an image where the preset is dense."""
+    return (side, side) if preset.dense else ()
+
+
 def test_logits_have_a_row_a_clip_and_a_column_a_class(preset: Preset, model: VideoModel) -> None:
     for mode in (True, False):
         logits = model.train(mode)(clips(preset, 2))
-        assert logits.shape == (2, CLASSES)
+        assert logits.shape == (2, CLASSES, *pixels(preset, preset.mini.side_px))
         assert logits.isfinite().all()
 
 
 def test_every_parameter_gets_a_gradient(preset: Preset, model: VideoModel) -> None:
-    F.cross_entropy(model(clips(preset, 4)), torch.tensor([0, 2, 3, 6])).backward()
+    logits = model(clips(preset, 4))
+    F.cross_entropy(logits.mean((2, 3)) if preset.dense else logits, torch.tensor([0, 2, 3, 6])).backward()
     learns = {name for name, p in model.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
     may_not = {name for name, _ in model.named_parameters() if name.startswith("encoder.")} if preset.frozen else set()
     assert {name for name, _ in model.named_parameters()} - learns == may_not | set(preset.dead_keys)
@@ -60,7 +66,7 @@ def test_forward_classifies_what_encode_gives(preset: Preset, model: VideoModel)
     video = clips(preset, 2)
     model.eval()
     encoded = model.encode(video)
-    assert encoded.ndim in (2, 3)
+    assert encoded.ndim in ((5,) if preset.dense else (2, 3))
     assert torch.equal(model.classify(encoded), model(video))
 
 
@@ -113,4 +119,14 @@ def test_the_real_size_runs_on_the_meta_device(preset: Preset) -> None:
     with torch.device("meta"):
         model = preset.build(num_classes=preset.classes).eval()
         video = torch.empty(2, clip.channels, clip.frames, clip.side_px, clip.side_px)
-    assert model(video).shape == (2, preset.classes)
+    assert model(video).shape == (2, preset.classes, *pixels(preset, clip.side_px))
+
+
+@pytest.mark.parametrize("preset", [p for p in PRESETS.values() if p.dense], ids=lambda p: p.name, indirect=True)
+@pytest.mark.parametrize("rows, columns", [(17, 40), (33, 24), (9, 9)])
+def test_dense_answers_fit_any_size(preset: Preset, model: VideoModel, rows: int, columns: int) -> None:
+    image = torch.randn(2, preset.clip.channels, rows, columns)
+    model.eval()
+    assert model(image).shape == (2, CLASSES, rows, columns)
+    clip = torch.stack([image, image.flip(0)], dim=2)
+    torch.testing.assert_close(model(clip)[0], (model(image)[0] + model(image)[1]) / 2)

@@ -9,8 +9,31 @@ from golden_pairs import read_golden, write_official
 from marey.app.cli import main
 from marey.presets import create_model
 
-SLOW = {"tv_r2plus1d_18"}
-NAMES = ["fishnet99", "fishnet150", "tv_r2plus1d_18", "tv_r3d_18", "tv_resnet50"]
+SLOW = {"glore_resnet50_3d", "i3d_inception_rgb", "ptv_slowfast_r50", "tv_r2plus1d_18"}
+NAMES = [
+    "glore_resnet50_3d",
+    "i3d_inception_rgb",
+    "mfnet_3d",
+    "psf_c2d_r50_8x8",
+    "psf_c2d_nln_r50_8x8_low",
+    "psf_i3d_r50_8x8",
+    "psf_i3d_nln_r50_8x8_low",
+    "psf_i3d_nln_r50_8x8_low.caffe2",
+    "psf_slow_r50_8x8",
+    "psf_slowfast_r50_4x16",
+    "psf_slowfast_r50_8x8",
+    "psf_slowfast_r50_8x8.caffe2",
+    "psf_x3d_s",
+    "ptv_slow_r50",
+    "ptv_slowfast_r50",
+    "ptv_x3d_s",
+    "tv_s3d",
+    "fishnet99",
+    "fishnet150",
+    "tv_r2plus1d_18",
+    "tv_r3d_18",
+    "tv_resnet50",
+]
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n in SLOW else ()) for n in NAMES])

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from jaxtyping import Float
 from torch import Tensor, nn
 
-Images = Float[Tensor, "n c h w"]
+Images = Float[Tensor, "n c *thw"]  # (n, c, h, w); with an axis of time once the encoder is inflated
 Clips = Float[Tensor, "b c *thw"]
 Logits = Float[Tensor, "b k"]
 
@@ -27,6 +27,8 @@ class VideoModel(nn.Module, ABC):
     Input is RGB, float (b, 3, t, h, w), normalized for the model's preset; a ValueError with both numbers answers
     any clip that does not fit. Where `frozen` is true the encoder does not learn (its parameters take no gradient, its
     normalization stays in evaluation mode even in training), so `encode` may be computed once for every clip and kept.
+    A dense model gives logits (b, classes, h, w), one row of them a pixel: its `encode` gives (b, t, d, rows, columns),
+    its `classify` logits of as many whole strides of pixels, from which `model(video)` cuts the video's h and w.
     """
 
     frozen: bool = False
@@ -39,7 +41,7 @@ class VideoModel(nn.Module, ABC):
 
     @abstractmethod
     def encode(self, video: Clips) -> Tensor:
-        """What the classifier reads: (b, d) for a whole clip, or (b, t, d), a token a frame."""
+        """What the classifier reads: (b, d) for a whole clip, or (b, t, d), a token a frame; more axes where dense."""
 
     @abstractmethod
     def classify(self, encoded: Tensor) -> Logits:
