@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from .errors import CheckpointError, DataError, MareyError, MissingExtra, UsageError, VideoError
     from .jobs import evaluate, plan, predict, train
+    from .models import add_double_attention, add_glore, add_nonlocal, inflate
     from .presets import create_model
     from .results import Evaluation, Segment, Timeline
     from .video import Clip, ClipSpec, open_video
@@ -27,8 +28,12 @@ _HOME = {
     "Timeline": "results",
     "UsageError": "errors",
     "VideoError": "errors",
+    "add_double_attention": "models",
+    "add_glore": "models",
+    "add_nonlocal": "models",
     "create_model": "presets",
     "evaluate": "jobs",
+    "inflate": "models",
     "open_video": "video",
     "plan": "jobs",
     "predict": "jobs",
@@ -46,8 +51,12 @@ __all__ = [
     "Timeline",
     "UsageError",
     "VideoError",
+    "add_double_attention",
+    "add_glore",
+    "add_nonlocal",
     "create_model",
     "evaluate",
+    "inflate",
     "open_video",
     "plan",
     "predict",

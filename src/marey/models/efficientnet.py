@@ -46,7 +46,7 @@ class InvertedBottleneck(nn.Module):
         self.project = _conv(inner, c_out, act=False)
         self.residual = stride == 1 and c_in == c_out
 
-    def forward(self, x: Float[Tensor, "n _ h w"]) -> Float[Tensor, "n _ _ _"]:
+    def forward(self, x: Float[Tensor, "n _ ..."]) -> Float[Tensor, "n _ ..."]:
         y = self.project(self.depthwise(self.expand(x)))
         return x + y if self.residual else y
 
