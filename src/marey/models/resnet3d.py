@@ -1,4 +1,4 @@
-"""18-layer residual networks over space and time: R3D, MC3 and R(2+1)D (Tran et al., CVPR 2018, arXiv:1711.11248).
+"""Residual networks over space and time: R3D, MC3 and R(2+1)D (Tran et al., CVPR 2018, arXiv:1711.11248).
 
         video -> stem -> 4 stages of residual blocks -> mean over space and time -> linear
 
@@ -20,6 +20,7 @@ class ResNet3D(VideoModel):
     """One `kinds` entry a stage: "3d", "2d" (1 x 3 x 3) or "2+1d"; `depths` counts residual blocks.
 
     The stem is a 3 x 7 x 7 convolution, or 1 x 7 x 7 with `stem_mid` channels and 3 x 1 x 1 if `stem` is "2+1d".
+    `shared_mid` is torchvision's rule for the inner width of "2+1d", see `basic_block_3d`; `epsilon` normalization's.
     """
 
     def __init__(
@@ -33,6 +34,8 @@ class ResNet3D(VideoModel):
         widths: tuple[int, ...] = (64, 128, 256, 512),
         depths: tuple[int, ...] = (2, 2, 2, 2),
         dropout: float = 0.0,
+        shared_mid: bool = True,
+        epsilon: float = 1e-5,
     ) -> None:
         super().__init__()
         if stem == "3d":
@@ -44,7 +47,8 @@ class ResNet3D(VideoModel):
         for i, (kind, width, depth) in enumerate(zip(kinds, widths, depths, strict=True)):
             blocks = nn.Sequential()
             for j in range(depth):
-                blocks.append(basic_block_3d(c_in, width, kind=kind, stride=2 if i and not j else 1))
+                stride = 2 if i and not j else 1
+                blocks.append(basic_block_3d(c_in, width, kind=kind, stride=stride, shared_mid=shared_mid))
                 c_in = width
             self.stages.add_module(f"stage{i + 1}", blocks)
         self.pool, self.drop, self.fc = nn.AdaptiveAvgPool3d(1), nn.Dropout(dropout), nn.Linear(c_in, num_classes)
@@ -53,6 +57,8 @@ class ResNet3D(VideoModel):
         for module in self.modules():
             if isinstance(module, nn.Conv3d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            elif isinstance(module, nn.BatchNorm3d):
+                module.eps = epsilon
         nn.init.normal_(self.fc.weight, std=0.01)
         nn.init.zeros_(self.fc.bias)
 

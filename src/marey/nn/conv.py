@@ -7,7 +7,6 @@ from collections import OrderedDict
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 Triple = tuple[int, int, int]
 
@@ -70,14 +69,3 @@ def same_cost_width(c_in: int, c_out: int, *, kernel: tuple[int, int] = (3, 3)) 
     """Channels between the two halves of a `SpaceTimeConv` that costs what a full `k_t x k x k` convolution does."""
     k_t, k = kernel
     return c_in * c_out * k_t * k * k // (c_in * k * k + k_t * c_out)
-
-
-class SameConv2d(nn.Conv2d):
-    """2D convolution with TensorFlow's SAME padding: where the total is odd, the extra pixel is after, not before."""
-
-    def forward(self, input: Float[Tensor, "n _ h w"]) -> Float[Tensor, "n _ _ _"]:
-        pads: list[int] = []
-        for size, k, s in zip(input.shape[:1:-1], self.kernel_size[::-1], self.stride[::-1], strict=True):
-            total = max((-(-size // s) - 1) * s + k - size, 0)
-            pads += [total // 2, total - total // 2]
-        return super().forward(F.pad(input, pads))

@@ -82,7 +82,7 @@ def windowed(
     stride, padding, dilation = (list(v) * (n if len(v) == 1 else 1) for v in (stride, padding, dilation))
     for i, place in enumerate(range(out.ndim - n, out.ndim)):
         axis = field.dims[place][0][0]
-        if axis:
+        if axis and not field.sees_all(axis):
             field = field.with_span(axis, field.span(axis).window(kernel[i], stride[i], padding[i], dilation[i]))
         field = field.with_dim(place, ((axis, out.shape[place]),))
     return field

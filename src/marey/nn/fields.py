@@ -75,13 +75,18 @@ class Field:
             field = field.with_span(axis, Span.whole(self.video[AXES.index(axis)]))
         return field
 
+    def sees_all(self, axis: str) -> bool:
+        """Whether every value sees the whole input along an axis."""
+        return self.span(axis) == Span.whole(self.video[AXES.index(axis)])
+
     def axes(self, *places: int) -> list[str]:
         """The axes that these dimensions hold."""
         return axes_in(self.dims[place] for place in places)
 
     def __or__(self, other: "Field") -> "Field":
-        """Sees what either sees."""
-        t, h, w = (a | b for a, b in zip(self.spans, other.spans, strict=True))
+        """Sees what either sees; the whole of the input if either does, and then no more than that."""
+        pairs = zip(self.spans, other.spans, map(Span.whole, self.video), strict=True)
+        t, h, w = (whole if whole in (a, b) else a | b for a, b, whole in pairs)
         return replace(self, spans=(t, h, w))
 
     @property

@@ -21,7 +21,7 @@ from .fields import Field
 
 aten = torch.ops.aten
 # On the meta device these change nothing, and take most of the time.
-IN_PLACE = {aten.relu_, aten.hardtanh_, aten.sigmoid_, aten.tanh_}
+IN_PLACE = {aten.relu_, aten.hardtanh_, aten.sigmoid_, aten.tanh_, aten.silu_}
 
 
 class FieldTrace(TorchDispatchMode):

@@ -20,6 +20,7 @@ SILENT = (
     nn.Dropout,
     nn.ReLU,
     nn.ReLU6,
+    nn.SiLU,
     nn.Tanh,
 )  # neither parameters nor another size or field
 
@@ -129,6 +130,8 @@ def kind_of(module: nn.Module) -> str:
     if isinstance(module, nn.MaxPool2d | nn.MaxPool3d):
         dims = 2 if isinstance(module, nn.MaxPool2d) else 3
         return f"max pool {_times(module.kernel_size, dims)}, stride {_times(module.stride, dims)}"
+    if isinstance(module, nn.AvgPool3d):
+        return f"mean {_times(module.kernel_size, 3)}, stride {_times(module.stride, 3)}"
     if isinstance(module, nn.AdaptiveAvgPool2d | nn.AdaptiveAvgPool3d):
         return f"mean to {_times(module.output_size, 2 if isinstance(module, nn.AdaptiveAvgPool2d) else 3)}"
     if isinstance(module, nn.Linear):

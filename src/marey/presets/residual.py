@@ -4,7 +4,7 @@ from functools import partial
 
 from ..models import FrameModel, MotionNet, ResNet, ResNet3D
 from ..nn import MeanHead
-from .inputs import STAGE, TORCHVISION_IMAGE, TORCHVISION_VIDEO, plain
+from .inputs import STAGE, TORCHVISION_IMAGE, TORCHVISION_VIDEO, kinetics, plain
 from .preset import Mini, Preset, Score
 
 HE = "He et al., CVPR 2016, arXiv:1512.03385"
@@ -12,6 +12,7 @@ TRAN_2018 = "Tran et al., CVPR 2018, arXiv:1711.11248"
 MOTION = "our own, after TSN (arXiv:1608.00859) and TDN (arXiv:2012.10071)"
 TORCHVISION = "torchvision's documentation"
 ONE_CROP = "one centre crop of 224 px"
+TEN_CLIPS = "10 clips of 32 frames, centre crop of 112 px, from scratch"
 FIVE_CLIPS = "5 clips of 16 frames at 15 frames a second, centre crop of 112 px"
 
 frame_mean = partial(FrameModel, head=MeanHead)
@@ -19,6 +20,7 @@ resnet50 = partial(ResNet, bottleneck=True, depths=(3, 4, 6, 3))
 r3d = partial(ResNet3D, kinds=("3d", "3d", "3d", "3d"))
 mc3 = partial(ResNet3D, kinds=("3d", "2d", "2d", "2d"))
 r2plus1d = partial(ResNet3D, kinds=("2+1d", "2+1d", "2+1d", "2+1d"), stem="2+1d")
+r2plus1d_34 = partial(r2plus1d, depths=(3, 4, 6, 3))
 
 MINI_18 = Mini(partial(frame_mean, encoder=partial(ResNet, widths=(4, 6), depths=(1, 1))), frames=2, side_px=16)
 MINI_50 = Mini(
@@ -114,6 +116,17 @@ RESIDUAL = (
         clip=TORCHVISION_VIDEO,
         mini=MINI_R2PLUS1D,
         scores=(Score("Kinetics-400", "top-1", 57.5, "single clips of 16 frames", f"{TORCHVISION}, release 0.13"),),
+    ),
+    Preset(
+        name="r2plus1d_34",
+        family="R(2+1)D",
+        paper=TRAN_2018,
+        build=partial(r2plus1d_34, shared_mid=False, epsilon=1e-3),  # as in VMZ, which has the weights of the paper
+        classes=400,
+        clip=kinetics(frames=32, stride=1, side_px=112, short_px=128),
+        mini=MINI_R2PLUS1D,
+        variants={"torchvision": r2plus1d_34},
+        scores=(Score("Kinetics-400", "top-1", 72.0, TEN_CLIPS, "the paper"),),
     ),
     Preset(
         name="r2plus1d_stage",
