@@ -40,6 +40,12 @@ def test_costs_are_the_published_ones(name: str) -> None:
     assert cost.gmacs == pytest.approx(gmacs, abs=5e-5)
 
 
+@pytest.mark.parametrize("name, tensors", [("fishnet99", 599), ("fishnet150", 905), ("fishnet201", 1211)])
+def test_checkpoints_hold_as_many_tensors(name: str, tensors: int) -> None:
+    with torch.device("meta"):
+        assert len(find_preset(name).build(num_classes=1000).state_dict()) == tensors
+
+
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_stages_have_the_published_sizes(name: str) -> None:
     with torch.device("meta"):

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..nn import conv2d, named
+from ..nn.preact import PreActResidual, preact
 from .interface import ImageEncoder, Images
 
 Maps = Float[Tensor, "n _ ..."]
@@ -32,27 +33,20 @@ class AddChannels(nn.Module):
         return x.unflatten(1, (-1, self.factor)).sum(2)
 
 
-class PreActivation(nn.Module):
-    """body(x) + shortcut(x): 1 x 1, 3 x 3, 1 x 1, each after its normalization and ReLU (He et al., arXiv:1603.05027).
+def fish_block(c_in: int, c_out: int, *, dilation: int = 1, add: bool = False) -> PreActResidual:
+    """1 x 1, 3 x 3, 1 x 1, a quarter as wide inside, each after its normalization and ReLU.
 
     Where channels change, the shortcut is the sum of neighbouring ones if `add`, else a pre-activated 1 x 1.
     """
-
-    def __init__(self, c_in: int, c_out: int, *, dilation: int = 1, add: bool = False) -> None:
-        super().__init__()
-        inner = c_out // 4
-        self.body = named(
-            conv1=_before(c_in, nn.Conv2d(c_in, inner, 1, bias=False)),
-            conv2=_before(inner, nn.Conv2d(inner, inner, 3, padding=dilation, dilation=dilation, bias=False)),
-            conv3=_before(inner, nn.Conv2d(inner, c_out, 1, bias=False)),
-        )
-        self.shortcut: nn.Module = nn.Identity()
-        if c_in != c_out:
-            narrow = AddChannels(c_in // c_out) if add else _before(c_in, nn.Conv2d(c_in, c_out, 1, bias=False))
-            self.shortcut = narrow
-
-    def forward(self, x: Maps) -> Maps:
-        return self.body(x) + self.shortcut(x)
+    inner = c_out // 4
+    body = named(
+        conv1=preact(c_in, inner, kernel=(1, 1)),
+        conv2=preact(inner, inner, kernel=(3, 3), dilation=dilation),
+        conv3=preact(inner, c_out, kernel=(1, 1)),
+    )
+    if c_in == c_out:
+        return PreActResidual(body)
+    return PreActResidual(body, AddChannels(c_in // c_out) if add else preact(c_in, c_out, kernel=(1, 1)))
 
 
 class Bridge(nn.Module):
@@ -165,18 +159,12 @@ class FishNet(ImageEncoder):
         return {name: maps[name] for name in ("stem", "body3", "head1", "head2", "head3", "top")}
 
 
-def _before(c_in: int, conv: nn.Conv2d) -> nn.Sequential:
-    return named(norm=nn.BatchNorm2d(c_in), act=nn.ReLU(inplace=True), conv=conv)
-
-
 def _blocks(c_in: int, c_out: int, *, depth: int, dilation: int = 1, add: bool = False) -> nn.Sequential:
-    first, rest = PreActivation(c_in, c_out, dilation=dilation, add=add), range(depth - 1)
-    return nn.Sequential(first, *(PreActivation(c_out, c_out, dilation=dilation) for _ in rest))
+    first, rest = fish_block(c_in, c_out, dilation=dilation, add=add), range(depth - 1)
+    return nn.Sequential(first, *(fish_block(c_out, c_out, dilation=dilation) for _ in rest))
 
 
 def _narrow(c_in: int) -> nn.Sequential:
     half = c_in // 2
-    conv = nn.Conv2d(c_in, half, 1, bias=False)
-    return named(
-        norm=nn.BatchNorm2d(c_in), act=nn.ReLU(inplace=True), conv=conv, norm2=nn.BatchNorm2d(half), act2=nn.ReLU(True)
-    )
+    conv = preact(c_in, half, kernel=(1, 1))
+    return named(**dict(conv.named_children()), norm2=nn.BatchNorm2d(half), act2=nn.ReLU(inplace=True))

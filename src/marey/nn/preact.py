@@ -16,11 +16,12 @@ def preact(
     kernel: tuple[int, ...],
     stride: tuple[int, ...] | None = None,
     groups: int = 1,
+    dilation: int = 1,
     eps: float = 1e-5,
 ) -> nn.Sequential:
     """Normalization, ReLU, then a convolution padded so that stride 1 keeps every size (for odd kernels)."""
-    dims, padding = len(kernel), tuple(k // 2 for k in kernel)
-    conv = CONVS[dims](c_in, c_out, kernel, stride or (1,) * dims, padding, groups=groups, bias=False)
+    dims, padding = len(kernel), tuple(k // 2 * dilation for k in kernel)
+    conv = CONVS[dims](c_in, c_out, kernel, stride or (1,) * dims, padding, dilation, groups, bias=False)
     return named(norm=NORMS[dims](c_in, eps=eps), act=nn.ReLU(inplace=True), conv=conv)
 
 
