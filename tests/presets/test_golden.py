@@ -9,7 +9,16 @@ from golden_pairs import read_golden, write_official
 from marey.app.cli import main
 from marey.presets import create_model
 
-SLOW = {"glore_resnet50_3d", "i3d_inception_rgb", "ptv_slowfast_r50", "tv_r2plus1d_18"}
+SLOW = {
+    "glore_resnet50_3d",
+    "i3d_inception_rgb",
+    "psf_c2d_nln_r50_8x8_low",
+    "psf_i3d_r50_8x8",
+    "psf_slow_r50_8x8",
+    "psf_slowfast_r50_8x8",
+    "ptv_slowfast_r50",
+    "tv_r2plus1d_18",
+}
 NAMES = [
     "glore_resnet50_3d",
     "i3d_inception_rgb",

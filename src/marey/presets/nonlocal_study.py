@@ -11,8 +11,8 @@ network, its non-local blocks, their kind, the depth, and frames x stride:
     i3d, i3d_3x3x3    every second block (the pattern of the official checkpoints) reaches over 3 frames with its first
                       1 x 1 or with its 3 x 3 kernel; conv1 over 5
 
-The blocks of ResNet-101 are as many, spread over its res4. Clips of 8 frames are not halved before pool2; more of them are
-`c2d_r50_8x8`, `i3d_r50_8x8` and their `nl` kin.
+The blocks of ResNet-101 are as many, spread over its res4. Clips of 8 frames are not halved before pool2; more such
+networks are `c2d_r50_8x8`, `i3d_r50_8x8` and their `nl` kin.
 """
 
 from functools import partial

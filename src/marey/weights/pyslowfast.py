@@ -35,8 +35,9 @@ PATHWAY: Rules = (
 ONE_PATHWAY: Rules = ((r"pathway0\.", "net."),)
 TWO_PATHWAYS: Rules = ((r"pathway0\.", "slow."), (r"pathway1\.", "fast."))
 
-# Caffe2's beginnings and endings, to PySlowFast's beginnings and PyTorch's endings.
-SLOW_BLOBS: Rules = (
+# Caffe2's beginnings and endings, to PySlowFast's beginnings and PyTorch's endings. The lateral convolutions are called
+# after the blob of the fast pathway that they read, so their rules come before those of that pathway.
+BLOBS: Rules = (
     (r"conv1_(?=w$)", "s1.pathway0_stem.conv."),
     (r"res_conv1_bn_", "s1.pathway0_stem.bn."),
     (r"t_pool1_subsample_(?=w$)", "s1_fuse.conv_f2s."),
@@ -52,7 +53,7 @@ SLOW_BLOBS: Rules = (
     (r"pred_", "head.projection."),
 )
 FAST_BLOBS: Rules = tuple(
-    (f"t_{blob}", ours.replace("pathway0", "pathway1")) for blob, ours in SLOW_BLOBS if not blob.startswith(("t_", "p"))
+    (f"t_{blob}", ours.replace("pathway0", "pathway1")) for blob, ours in BLOBS if not blob.startswith(("t_", "p"))
 )
 ENDINGS = {"w": "weight", "b": "bias", "s": "weight", "rm": "running_mean", "riv": "running_var"}
 
@@ -75,7 +76,7 @@ def from_pyslowfast(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def from_caffe2(blobs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Blobs beside the weights (`_momentum`, `lr`, counters) keep their names; whoever reads them leaves them out."""
     state = {}
-    for blob, tensor in renamed(blobs, rules=(*FAST_BLOBS, *SLOW_BLOBS)).items():
+    for blob, tensor in renamed(blobs, rules=(*BLOBS, *FAST_BLOBS)).items():
         owner, dot, ending = blob.rpartition(".")
         state[f"{owner}.{ENDINGS[ending]}" if dot and ending in ENDINGS else blob] = tensor
     return from_pyslowfast(state)
