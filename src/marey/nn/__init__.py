@@ -8,6 +8,7 @@ from .glore import GloRe
 from .landmarks import Nystrom, Orthoformer
 from .multi_fiber import MultiFiber
 from .non_local import NonLocal
+from .non_local_means import non_local_means
 from .residual import Residual, basic_block_2d, basic_block_3d, bottleneck_2d, bottleneck_3d
 from .same import SameConv2d, SameConv3d, SameMaxPool2d, SameMaxPool3d
 from .shapes import check_clip, fold_time, unfold_time
@@ -70,6 +71,7 @@ __all__ = [
     "draw_weights",
     "fold_time",
     "named",
+    "non_local_means",
     "patch_grid",
     "same_cost_width",
     "sinusoids",
