@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .errors import CheckpointError, DataError, MareyError, MissingExtra, UsageError, VideoError
     from .jobs import evaluate, plan, predict, train
     from .models import add_double_attention, add_glore, add_nonlocal, inflate
-    from .presets import create_model
+    from .presets import convert_weights, create_model
     from .results import Evaluation, Segment, Timeline
     from .video import Clip, ClipSpec, open_video
 
@@ -31,6 +31,7 @@ _HOME = {
     "add_double_attention": "models",
     "add_glore": "models",
     "add_nonlocal": "models",
+    "convert_weights": "presets",
     "create_model": "presets",
     "evaluate": "jobs",
     "inflate": "models",
@@ -54,6 +55,7 @@ __all__ = [
     "add_double_attention",
     "add_glore",
     "add_nonlocal",
+    "convert_weights",
     "create_model",
     "evaluate",
     "inflate",

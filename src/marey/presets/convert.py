@@ -208,7 +208,8 @@ def _presets(fits: Sequence[Fit]) -> str:
 def _nearest(fits: Sequence[Fit]) -> str:
     if not fits:
         return "none is of its size"
-    return f"the nearest is {fits[0].preset.name}, from which {fits[0].diff.count} tensors differ"
+    count = fits[0].diff.count
+    return f"the nearest is {fits[0].preset.name}, but for {count} tensor{'s' if count != 1 else ''}"
 
 
 def _new_head(fit: Fit, classes: int) -> dict[str, Tensor]:
