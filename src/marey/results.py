@@ -12,14 +12,6 @@ TIMELINE_SCHEMA = "marey.timeline/1"
 
 
 @dataclass(frozen=True)
-class Label:
-    """A class name with its score."""
-
-    name: str
-    score: float
-
-
-@dataclass(frozen=True)
 class Segment:
     """An event: `label` from `start_s` to `end_s`, `score` in 0..1."""
 

@@ -28,7 +28,9 @@ from marey.jobs import (
     train,
     with_labels,
 )
+from marey.jobs.choose import Wishes, choose_recipe
 from marey.jobs.features import encode_samples
+from marey.presets import find_preset
 from marey.results import Timeline
 from marey.tasks import EventRule
 
@@ -134,6 +136,24 @@ def test_encoded_clips_are_kept_and_found_again(
         "marey.jobs.features.view_batches", lambda missing, *_, **__: decoded.append(len(missing)) or iter(())
     )
     assert sorted(encode([0, 1, 2])) == [0, 1, 2] and decoded == [0]
+
+
+def test_a_hop_longer_than_a_window_is_refused(trial: Trial, small_films: Path, tmp_path: Path) -> None:
+    video = small_films / "up" / "up0.mp4"
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    whole, bad = predict(trial.folder, [tmp_path / "broken.mp4", video], hop_s=2.0)
+    assert whole[str(video)].protocol["hop_s"] == 2.0 and list(bad) == [str(tmp_path / "broken.mp4")]
+    sentence = r"--hop is 2.5 s and a window of .*up0.mp4 is 2 s, so parts of it would go unseen; give at most 2"
+    with pytest.raises(UsageError, match=sentence):
+        predict(trial.folder, [video], hop_s=2.5, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_patience_needs_clips_to_watch() -> None:
+    with pytest.raises(UsageError, match="--patience is 3, but there is no val split to watch; drop it, or name one"):
+        choose_recipe(find_preset("motion"), Wishes(patience=3), clips=8)
+    recipe, _ = choose_recipe(find_preset("motion"), Wishes(patience=3), clips=8, watched=True)
+    assert recipe.monitor == "val_top1"
 
 
 def test_another_models_classes_are_refused(trial: Trial, small_films: Path, tmp_path: Path) -> None:

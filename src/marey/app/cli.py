@@ -23,19 +23,27 @@ for commands in (learn.COMMANDS, look.COMMANDS):
         app.command(name)(function)
 app.add_typer(weights.app, name="weights")
 
+INTERRUPTED = 130
+AFTER_INTERRUPT = {  # command -> what is left, and how to go on; the others leave nothing
+    "train": "what the run saved (with --folds, every fold that is done) is kept: "
+    "give the same command with --out its folder to go on",
+    "demo": "what is finished is kept: give the same command to go on",
+    "stage": "the same command renders the folder anew",
+    "predict": "what is written for earlier videos is whole; the same command starts over",
+}
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command. 0 done, 1 the work failed, 2 bad usage, 130 interrupted."""
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        return int(app(arguments, prog_name="marey", standalone_mode=False) or 0)
-    except typer.Exit as leave:
-        return leave.exit_code
+        code = int(app(words, prog_name="marey", standalone_mode=False) or 0)
+        return _interrupted(words) if code == INTERRUPTED else code  # Typer makes a code of Ctrl-C
     except MareyError as error:
         console.print_error(str(error))
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        console.print_error("interrupted; a training run goes on when its command is given again with --out its folder")
-        return 130
+        return _interrupted(words)
     except BrokenPipeError:
         sys.stderr.close()  # the reader went away (`marey models | head`): nothing is wrong
         return 0
@@ -53,6 +61,12 @@ def run() -> None:
     # Threads that wait by spinning slow torch sixfold as soon as another program wants a core.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     sys.exit(main())
+
+
+def _interrupted(words: list[str]) -> int:
+    command = next((word for word in words if not word.startswith("-")), "")
+    console.print_error(f"interrupted; {AFTER_INTERRUPT.get(command, 'the same command starts over')}")
+    return INTERRUPTED
 
 
 def _usage(error: TyperException) -> int:

@@ -49,7 +49,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, tit
 class Terminal:
     """The narrator of the command line: bars on a terminal, a line now and then elsewhere; all on standard error."""
 
-    def __init__(self, *, quiet: bool, verbose: bool) -> None:
+    def __init__(self, *, quiet: bool, verbose: bool = False) -> None:
         self.quiet, self.verbose = quiet, verbose
         self.bars: Progress | None = None
         self.tasks: dict[str, TaskID] = {}
@@ -67,6 +67,10 @@ class Terminal:
     def say(self, sentence: str) -> None:
         if not self.quiet:
             (self.bars.console if self.bars else ERR).print(sentence, markup=False)
+
+    def detail(self, sentence: str) -> None:
+        if self.verbose:
+            self.say(sentence)
 
     def progress(self, what: str, done: int, total: int) -> None:
         if self.quiet:

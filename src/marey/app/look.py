@@ -59,6 +59,8 @@ def validate(
         print_table(("class", "clips", "seconds", "sources"), show.balance_rows(found))
         for problem in found.problems:
             print_text(f"{problem.severity}: {problem.message}")
+            for path in problem.paths if verbose else ():
+                print_text(f"  {path}")
         print_text("training is safe" if found.safe else "training would be unsafe: mend the errors first")
     if not found.safe:
         raise typer.Exit(1)
@@ -77,14 +79,13 @@ def stage(
     seed: o.Seed = 0,
     json: o.Json = False,
     quiet: o.Quiet = False,
-    verbose: o.Verbose = False,
 ) -> None:
     """Render a synthetic data set with every label: articulated figures in H.264 files."""
     o.at_least("--clips", clips, 3)
     from ..data.stage import render
     from ..jobs import pick_workers, progress_of
 
-    with Terminal(quiet=quiet, verbose=verbose) as terminal:
+    with Terminal(quiet=quiet) as terminal:
         annotations = render(
             out,
             level=level,

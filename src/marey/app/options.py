@@ -46,7 +46,9 @@ Seed = Annotated[int, typer.Option("--seed", min=0, help="everything random foll
 Out = Annotated[Path | None, typer.Option("--out", help="where to write")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON for a program instead of tables")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="say more")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="say more: decisions, kept clips, what was left out, seconds a part")
+]
 Views = Annotated[
     str | None,
     typer.Option("--views", metavar="TxS", help="clips in time x crops in space that are averaged, such as 10x3"),

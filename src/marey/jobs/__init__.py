@@ -9,7 +9,7 @@ from .narrate import Narrator, Silent, progress_of
 from .plan import Plan, plan
 from .predict import predict
 from .prepare import ClassEdits, list_videos, load_data, pick_decoder, pick_workers
-from .run import list_runs, read_run, write_json
+from .run import flag_of, list_runs, read_run, write_json
 from .scores import Trained, open_model, with_labels
 from .train import Trial, train
 
@@ -31,6 +31,7 @@ __all__ = [
     "doctor",
     "evaluate",
     "evaluation_dict",
+    "flag_of",
     "list_runs",
     "list_videos",
     "load_data",

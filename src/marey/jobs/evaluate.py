@@ -12,7 +12,7 @@ from ..errors import DataError, UsageError
 from ..metrics import evaluate_scores
 from ..results import Evaluation
 from ..tasks import Recognition
-from .narrate import Narrator, Silent
+from .narrate import Narrator, Silent, tell_left_out, timed
 from .prepare import ClassEdits, load_data, pick_workers
 from .run import read_run
 from .scores import Trained, open_model, sample_probabilities, stamp
@@ -88,9 +88,11 @@ def score(
     """The evaluation of every head on these samples of a manifest."""
     trained.task.targets(samples)  # a label that the model does not know is refused before anything is decoded
     quarantine = Quarantine(total=len(samples), limit=max_bad)
-    found = sample_probabilities(
-        trained, samples, quarantine, views=views, workers=workers, narrator=narrator, use_cache=use_cache
-    )
+    with timed(narrator, "scoring"):
+        found = sample_probabilities(
+            trained, samples, quarantine, views=views, workers=workers, narrator=narrator, use_cache=use_cache
+        )
+    tell_left_out(narrator, quarantine.reasons)
     if not found:
         raise DataError(
             f"none of the {len(samples)} clips of {manifest.source} could be read; `marey validate` says why"

@@ -66,6 +66,7 @@ def encode_samples(
             if held is not None:
                 encoded[index] = torch.from_numpy(held)
     missing = [index for index in range(len(samples)) if index not in encoded]
+    narrator.detail(f"{what}: {len(encoded)} of {len(samples)} clips are kept from before, in {cache.folder}")
     tell = progress_of(narrator, what)
     model = model.to(device).eval()
     done = 0

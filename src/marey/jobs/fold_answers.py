@@ -15,7 +15,7 @@ from ..data import Manifest, Quarantine
 from ..presets import Preset
 from .learn import encode_all, learn, learn_head
 from .lesson import Lesson
-from .narrate import Narrator, Silent, progress_of
+from .narrate import Narrator, Silent, progress_of, timed
 from .scores import Trained, sample_probabilities
 
 Fold = tuple[np.ndarray, np.ndarray]
@@ -71,7 +71,8 @@ def out_of_fold(
             quarantine.reasons.update(found.quarantined)
         else:
             fresh = replace(lesson, model=deepcopy(lesson.model))  # every fold starts from the same fresh weights
-            rows = _answer(fresh, manifest, encoded, train, test, quarantine)
+            with timed(narrator, f"seed {number}, fold {fold} of {preset.name}"):
+                rows = _answer(fresh, manifest, encoded, train, test, quarantine)
             index = np.array(sorted(rows), np.int64)
             scores = np.array([rows[i] for i in index]).reshape(len(index), lesson.task.classes)
             found = FoldAnswers(index, scores, dict(quarantine.reasons))

@@ -27,7 +27,7 @@ from .choose import Wishes, choose_preset
 from .evaluate import score_arrays
 from .fold_answers import out_of_fold
 from .lesson import make_lesson
-from .narrate import Narrator, Silent
+from .narrate import Narrator, Silent, tell_left_out
 from .prepare import ClassEdits, check_range, duplicates_of, load_data, pick_decoder, pick_workers, refuse_hopeless
 from .publish import make_report
 from .run import (
@@ -157,6 +157,7 @@ def cross_validate(
             kept = run.folder / KEPT_FOLDS / contender.name
             answers[contender.name] = out_of_fold(lesson, contender, manifest, assignments, quarantine, kept, narrator)
             stamps[contender.name] = spec_stamp(contender.clip, contender.name, views="1x1", decoder=reader)
+    tell_left_out(narrator, quarantine.reasons)
     result = _summarize(
         answers, manifest, quarantine, stamps, run=run, folds=folds, seed=seed, minutes=(perf_counter() - begun) / 60
     )

@@ -1,6 +1,8 @@
 """How jobs tell what they do: sentences and progress, to whoever listens. Nothing here prints."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from time import perf_counter
 from typing import Protocol, runtime_checkable
 
 
@@ -10,6 +12,10 @@ class Narrator(Protocol):
 
     def say(self, sentence: str) -> None:
         """A sentence for a person."""
+        ...
+
+    def detail(self, sentence: str) -> None:
+        """A sentence for a person who asked to hear more."""
         ...
 
     def progress(self, what: str, done: int, total: int) -> None:
@@ -22,6 +28,8 @@ class Silent:
 
     def say(self, sentence: str) -> None: ...
 
+    def detail(self, sentence: str) -> None: ...
+
     def progress(self, what: str, done: int, total: int) -> None: ...
 
 
@@ -32,3 +40,17 @@ def progress_of(narrator: Narrator, what: str) -> Callable[[int, int], None]:
         narrator.progress(what, done, total)
 
     return report
+
+
+@contextmanager
+def timed(narrator: Narrator, what: str) -> Iterator[None]:
+    """Tells how long a part of a job took, to who asked to hear more."""
+    begun = perf_counter()
+    yield
+    narrator.detail(f"{what}: {perf_counter() - begun:.1f} s")
+
+
+def tell_left_out(narrator: Narrator, reasons: Mapping[str, str]) -> None:
+    """Name every video that was not read (path -> why), to who asked to hear more."""
+    for path, reason in reasons.items():
+        narrator.detail(f"left out: {path}: {reason}")

@@ -16,7 +16,7 @@ from ..tasks import Recognition
 from ..training import free_bytes, measure_memory, pick_device
 from ..video import DecoderName, to_input
 from .choose import Choice, Wishes, choose_preset, choose_recipe
-from .narrate import Narrator, Silent
+from .narrate import Narrator, Silent, timed
 from .prepare import ClassEdits, load_data, pick_decoder, pick_workers, refuse_hopeless, split_data
 from .run import command_line
 
@@ -111,9 +111,11 @@ def plan(
         by_rule = preset.name == rule.preset.name
         command = command_line("train", asked | {"preset": None if by_rule else preset.name})
         try:
-            rows.append(
-                _measure(preset, manifest, place, processes, reader, by_rule=by_rule, command=command, seed=seed)
-            )
+            with timed(narrator, f"measuring {preset.name}"):
+                rows.append(
+                    _measure(preset, manifest, place, processes, reader, by_rule=by_rule, command=command, seed=seed)
+                )
+            narrator.detail(f"{preset.name}: {rows[-1].decode_s:.1f} s to decode all, {rows[-1].clip_s:.4f} s a clip")
         except MissingExtra as missing:
             narrator.say(f"{preset.name} is left out: {missing}")
     narrator.progress("measure", len(candidates), len(candidates))

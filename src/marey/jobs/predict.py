@@ -12,8 +12,8 @@ from ..errors import UsageError, VideoError
 from ..report import write_events, write_overlay, write_timeline
 from ..results import Timeline
 from ..tasks import EventRule, cell_scores, events
-from ..video import Video, clip_seconds, open_video, window_starts
-from .narrate import Narrator, Silent, progress_of
+from ..video import Video, VideoInfo, clip_seconds, open_video, probe, window_starts
+from .narrate import Narrator, Silent, progress_of, timed
 from .prepare import list_videos
 from .scores import Trained, clip_probabilities, open_model, parse_views, sample_probabilities, stamp
 
@@ -40,7 +40,7 @@ def predict(
     videos    files, folders (searched for videos) or globs
     out       folder for NAME.json, NAME.csv and NAME.overlay.mp4; None writes nothing
     views     "TxS" makes `video_scores` the very numbers of `evaluate --views TxS`; None averages the windows
-    hop_s     time from one window to the next; None is half a window
+    hop_s     time from one window to the next; None is half a window; longer than a window is refused
     device, decoder  count where the model is a path: an open one has its own
     """
     narrator, rule = narrator or Silent(), rule or EventRule()
@@ -48,13 +48,18 @@ def predict(
     trained = model if isinstance(model, Trained) else open_model(Path(model), device=device, decoder=decoder)
     if hop_s is not None and not 0 < hop_s < float("inf"):
         raise UsageError(f"--hop is {hop_s} s; it must be more than 0")
+    if hop_s is not None:
+        refuse_gaps(trained, paths, hop_s)
     if views is not None:
         parse_views(views)
     quarantine, found = Quarantine(total=len(paths), limit=max_bad), {}
     names = output_names(paths)
     for number, path in enumerate(paths):
         try:
-            found[path] = _timeline(trained, path, quarantine, views=views, hop_s=hop_s, rule=rule, narrator=narrator)
+            with timed(narrator, f"{path}: scoring"):
+                found[path] = _timeline(
+                    trained, path, quarantine, views=views, hop_s=hop_s, rule=rule, narrator=narrator
+                )
             if out is not None:
                 Path(out).mkdir(parents=True, exist_ok=True)
                 target = Path(out) / names[number]
@@ -93,9 +98,10 @@ def _timeline(
     task = trained.task
     with open_video(path, decoder=trained.decoder) as video:
         duration_s = video.info.duration_s
-        window_s = min(window_length(trained, video), duration_s)
-        hop_s = min(hop_s or window_s / 2, window_s)  # a larger hop would leave gaps that nobody looked at
+        window_s = min(window_length(trained, video.info), duration_s)
+        hop_s = min(hop_s or window_s / 2, window_s)
         starts = window_starts(duration_s, window_s, hop_s)
+        narrator.detail(f"{path}: {len(starts)} windows of {window_s:.2f} s, one every {hop_s:.2f} s")
         tell = progress_of(narrator, f"predict {Path(path).name}")
         rows = []
         for part in window_probabilities(trained, video, starts, window_s):
@@ -128,12 +134,26 @@ def _timeline(
     return Timeline(path, duration_s, protocol, dict(zip(keys, map(float, whole), strict=True)), tuple(found))
 
 
-def window_length(trained: Trained, video: Video) -> float:
+def refuse_gaps(trained: Trained, paths: Sequence[str], hop_s: float) -> None:
+    """UsageError where a hop is longer than a window, so that nobody would look at what lies between two."""
+    for path in paths:
+        try:
+            window_s = window_length(trained, probe(path))
+        except VideoError:
+            continue  # named when its turn comes
+        if hop_s > window_s:
+            raise UsageError(
+                f"--hop is {hop_s:g} s and a window of {path} is {window_s:g} s, so parts of it would go unseen; "
+                f"give at most {window_s:g}"
+            )
+
+
+def window_length(trained: Trained, info: VideoInfo) -> float:
     """Seconds that one window of this video shows the model."""
     spec = trained.spec
     if spec.sampling == "uniform":
         return trained.window_s
-    return spec.frames * spec.stride / float(spec.fps or video.info.fps)
+    return spec.frames * spec.stride / float(spec.fps or info.fps)
 
 
 def window_probabilities(trained: Trained, video: Video, starts: np.ndarray, window_s: float) -> Iterator[np.ndarray]:

@@ -14,7 +14,7 @@ from .choose import Choice, Wishes, choose_preset
 from .evaluate import evaluation_dict, read_evaluations, score
 from .learn import learn
 from .lesson import Lesson, make_lesson
-from .narrate import Narrator, Silent
+from .narrate import Narrator, Silent, tell_left_out, timed
 from .prepare import (
     ClassEdits,
     check_range,
@@ -88,7 +88,8 @@ def train(
     manifest = load_data(data, kind=kind, root=root, group_by=group_by, edits=edits)
     refuse_hopeless(manifest)
     choice = choose_preset(manifest, name=preset, device=place)
-    manifest = split_data(manifest, seed=seed, workers=processes, narrator=narrator)
+    with timed(narrator, "splitting"):
+        manifest = split_data(manifest, seed=seed, workers=processes, narrator=narrator)
     lesson = make_lesson(
         choice.preset,
         manifest,
@@ -167,9 +168,10 @@ def _teach(
     train, val, test = (manifest.part(name) for name in SIDES)
     quarantine = Quarantine(total=len(manifest), limit=max_bad)
     begun = perf_counter()
-    with cleared_unless(run, "state.safetensors", fresh=fresh):
+    with cleared_unless(run, "state.safetensors", fresh=fresh), timed(narrator, "learning"):
         fitted = learn(lesson, manifest, train, val, out=run.folder, quarantine=quarantine, narrator=narrator)
     minutes = (perf_counter() - begun) / 60
+    tell_left_out(narrator, quarantine.reasons)
     if not main:  # the main process has the same weights, and does the rest
         return Trial(run.folder, {})
     trained = keep_model(run.model, lesson, choice.preset.name, train)
@@ -185,15 +187,16 @@ def _teach(
         use_cache=lesson.use_cache,
         narrator=narrator,
     )
-    publish(
-        run,
-        trained,
-        evaluations,
-        manifest=manifest,
-        samples=test or val,
-        history=fitted.history,
-        train_minutes=minutes,
-    )
+    with timed(narrator, "report"):
+        publish(
+            run,
+            trained,
+            evaluations,
+            manifest=manifest,
+            samples=test or val,
+            history=fitted.history,
+            train_minutes=minutes,
+        )
     return Trial(run.folder, evaluations)
 
 
@@ -213,3 +216,10 @@ def tell_plan(narrator: Narrator, manifest: Manifest, choice: Choice, lesson: Le
         + f"; {lesson.recipe.epochs} epochs, batch {lesson.batch_size}, rate {lesson.recipe.lr:g}"
     )
     narrator.say(f"run: {folder}")
+    narrator.detail(
+        ", ".join(f"{name} {value}" for name, value in lesson.recipe.to_dict().items() if value is not None)
+    )
+    narrator.detail(
+        f"device {lesson.device}, {lesson.workers} workers, balance {lesson.balance}, "
+        f"label smoothing {lesson.smoothing:g}, mixup {lesson.mixup:g}, cutmix {lesson.cutmix:g}"
+    )

@@ -1,0 +1,112 @@
+"""The command train: one run, or grouped folds."""
+
+from collections.abc import Callable, Mapping
+from inspect import signature
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import UsageError
+from . import options as o
+from . import show
+from .console import Terminal, print_json, print_table, print_text
+
+FOLD_SEEDS = 5
+From = Annotated[Path | None, typer.Option("--from", metavar="RUN|FILE", help="fine-tune these weights")]
+Folds = Annotated[int | None, typer.Option("--folds", help="grouped cross-validation instead of one split")]
+FoldSeeds = Annotated[int, typer.Option("--fold-seeds", help="how many assignments to folds are averaged")]
+Epochs = Annotated[int | None, typer.Option("--epochs", help="passes over the data [default: by rule]")]
+BatchSize = Annotated[int | None, typer.Option("--batch-size", help="clips a batch [default: by rule]")]
+Rate = Annotated[float | None, typer.Option("--lr", help="peak learning rate [default: by rule]")]
+Decay = Annotated[float | None, typer.Option("--weight-decay", help="[default: by rule]")]
+Smoothing = Annotated[float, typer.Option("--label-smoothing", help="0 to 0.9")]
+Mixup = Annotated[float, typer.Option("--mixup", help="strength of mixing clips; 0 is off")]
+Cutmix = Annotated[float, typer.Option("--cutmix", help="strength of pasting boxes of clips; 0 is off")]
+Balance = Annotated[
+    str | None, typer.Option("--balance", help="rare classes: none, sampling or weights [default: by rule]")
+]
+Ema = Annotated[float | None, typer.Option("--ema", help="decay of the moving average of the weights, such as 0.999")]
+Accumulate = Annotated[int, typer.Option("--accumulate", help="batches to an optimizer step")]
+ClipNorm = Annotated[float, typer.Option("--clip-norm", help="longest gradient")]
+Patience = Annotated[
+    int | None, typer.Option("--patience", help="stop after so many epochs without a better validation score")
+]
+Precision = Annotated[str, typer.Option("--precision", help="fp32 or bf16")]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="encode every clip anew")]
+TensorBoard = Annotated[bool, typer.Option("--tensorboard", help="write TensorBoard logs into the run")]
+
+
+def train(
+    data: o.Data,
+    preset: o.PresetName = None,
+    start_from: From = None,
+    out: o.Out = None,
+    kind: o.Kind = None,
+    root: o.Root = None,
+    group_by: o.GroupBy = None,
+    merge: o.Merge = None,
+    rename: o.Rename = None,
+    leave_out: o.LeaveOut = None,
+    folds: Folds = None,
+    fold_seeds: FoldSeeds = FOLD_SEEDS,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    lr: Rate = None,
+    weight_decay: Decay = None,
+    smoothing: Smoothing = 0.0,
+    mixup: Mixup = 0.0,
+    cutmix: Cutmix = 0.0,
+    balance: Balance = None,
+    ema: Ema = None,
+    accumulate: Accumulate = 1,
+    clip_norm: ClipNorm = 1.0,
+    patience: Patience = None,
+    precision: Precision = "fp32",
+    views: o.Views = None,
+    max_bad: o.MaxBad = 3,
+    no_cache: NoCache = False,
+    tensorboard: TensorBoard = False,
+    device: o.Device = "auto",
+    decoder: o.Decoder = "pyav",
+    workers: o.Workers = None,
+    seed: o.Seed = 0,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+    verbose: o.Verbose = False,
+) -> None:
+    """Train on your own clips; leaves a run folder with model, figures and report."""
+    flags = dict(locals())
+    o.data_exists(data)
+    with Terminal(quiet=quiet, verbose=verbose) as terminal:
+        result, rows = _work({**flags, "edits": o.class_edits(merge, rename, leave_out), "narrator": terminal})
+    if not rows:  # not the main process of several
+        return
+    if json:
+        print_json(result.to_dict())
+        return
+    print_table(("figure", "value", "95 % interval", "n"), rows)
+    print_text(f"report: {result.folder}/report.html")
+
+
+def _work(flags: Mapping[str, Any]) -> tuple[Any, list[show.Row]]:
+    """Run the job that the flags ask for: its result, and the rows of its table."""
+    from ..jobs import cross_validate, flag_of
+    from ..jobs import train as job
+
+    given = {**flags, "use_cache": not flags["no_cache"]}
+    if flags["folds"] is None:
+        if flags["fold_seeds"] != FOLD_SEEDS:
+            raise UsageError("--fold-seeds has no effect without --folds; add it, or drop both")
+        trial = job(**_taken(job, given))
+        return trial, show.metric_rows(trial.evaluations)
+    for name, parameter in signature(job).parameters.items():
+        if name not in signature(cross_validate).parameters and flags[name] != parameter.default:
+            raise UsageError(f"{flag_of(name)} has no effect with --folds; drop one of the two")
+    result = cross_validate(**_taken(cross_validate, given))
+    return result, show.fold_rows(result)
+
+
+def _taken(job: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a job takes of what is given: flags and arguments have the same names."""
+    return {name: given[name] for name in signature(job).parameters}
