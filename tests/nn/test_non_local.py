@@ -26,7 +26,8 @@ def reference(block: NonLocal, x: Tensor, reach: list[list[int]], answers: Tenso
     for i, js in enumerate(reach):
         pairs = [(theta[:, i], phi[:, j]) for j in js]
         if block.affinity == "concatenation":
-            weights = torch.stack([torch.relu(block.joint.weight[0] @ torch.cat(pair)) for pair in pairs]) / len(js)
+            w = torch.cat([block.ask.weight[0], block.answer.weight[0]])
+            weights = torch.stack([torch.relu(w @ torch.cat(pair)) for pair in pairs]) / len(js)
         else:
             dots = torch.stack([a @ b for a, b in pairs])
             scale = len(theta) ** -0.5 if block.scaled else 1.0

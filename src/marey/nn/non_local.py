@@ -64,7 +64,7 @@ class NonLocal(nn.Module):
         self.phi = CONVS[dims](width, inner, 1) if embeds else nn.Identity()
         self.g = CONVS[dims](width, inner, 1)
         if affinity == "concatenation":
-            self.joint = nn.Linear(2 * inner, 1, bias=False)
+            self.ask, self.answer = nn.Linear(inner, 1, bias=False), nn.Linear(inner, 1, bias=False)
         self.out = CONVS[dims](inner, width, 1)
         self.norm = NORMS[dims](width)
         for name, parameter in self.named_parameters():
@@ -117,6 +117,5 @@ class NonLocal(nn.Module):
             return F.scaled_dot_product_attention(q, k, v, scale=scale).squeeze(1)
         if self.affinity == "dot_product":
             return q @ k.transpose(1, 2) / k.shape[1] @ v
-        # w . [theta, phi] is a sum of two numbers: pairs of vectors are never laid out.
-        asks, answers = self.joint.weight.chunk(2, dim=1)
-        return F.relu(q @ asks.T + (k @ answers.T).transpose(1, 2)) / k.shape[1] @ v
+        # w . [theta, phi] is a sum of two numbers, so pairs of vectors are never laid out.
+        return F.relu(self.ask(q) + self.answer(k).transpose(1, 2)) / k.shape[1] @ v
