@@ -28,6 +28,8 @@ FILES = {
     "i3d_inception_": (".pt", "", ""),
     "tv_": (".pth", "", ""),
     "d14_oct_": (".pth", "", ""),
+    "videomae_": (".pth", "module", ""),
+    "hf_": (".bin", "", ""),
 }
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 

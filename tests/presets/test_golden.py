@@ -18,6 +18,11 @@ SLOW = {
     "psf_slowfast_r50_8x8",
     "ptv_slowfast_r50",
     "tv_r2plus1d_18",
+    "hf_timesformer_b",
+    "hf_videomae_b",
+    "motionformer_b_16x4",
+    "motionformer_joint_16x4",
+    "videomae_b_official",
 }
 NAMES = [
     "glore_resnet50_3d",
@@ -42,6 +47,11 @@ NAMES = [
     "tv_r2plus1d_18",
     "tv_r3d_18",
     "tv_resnet50",
+    "hf_timesformer_b",
+    "hf_videomae_b",
+    "motionformer_b_16x4",
+    "motionformer_joint_16x4",
+    "videomae_b_official",
 ]
 
 

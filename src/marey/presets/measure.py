@@ -9,7 +9,9 @@ import torch
 from torch import nn
 
 from ..models import VideoModel
+from ..nn.fields import Field
 from ..nn.receptive import FieldTrace
+from ..nn.transformer import DropPath
 from ..video import ClipSpec
 from .preset import Preset
 
@@ -20,6 +22,8 @@ SILENT = (
     nn.Dropout,
     nn.ReLU,
     nn.ReLU6,
+    nn.GELU,
+    DropPath,
     nn.SiLU,
     nn.Tanh,
 )  # neither parameters nor another size or field
@@ -37,7 +41,7 @@ class Cost:
 class LayerRow:
     """One layer in the order in which it runs.
 
-    size    output: channels, frames, rows, columns
+    size    output: channels, frames, rows, columns; of tokens that hold no axis of the video: features, tokens, 1, 1
     field   how many input frames, rows and columns one output value sees (may exceed the input: its padding)
     jump    how far apart, in the input, neighbouring outputs look
     params  with those of the normalization that follows
@@ -107,7 +111,7 @@ def _trace(model: VideoModel, spec: ClipSpec) -> tuple[list[LayerRow], Cost]:
         if isinstance(module, NORMS) and rows:
             rows[-1] = replace(rows[-1], params=rows[-1].params + params)
         elif not isinstance(module, SILENT) and (seen := trace.field(result)) is not None:
-            rows.append(LayerRow(name, kind_of(module), seen.extent, *seen.sight, params, macs / 1e9))
+            rows.append(LayerRow(name, kind_of(module), size_of(result, seen), *seen.sight, params, macs / 1e9))
 
     for name, module in model.named_modules():
         if not any(True for _ in module.children()):
@@ -118,6 +122,12 @@ def _trace(model: VideoModel, spec: ClipSpec) -> tuple[list[LayerRow], Cost]:
     with torch.no_grad(), trace:
         model(video)
     return rows, Cost(sum(p.numel() for p in model.parameters()), trace.macs / 1e9)
+
+
+def size_of(result: torch.Tensor, seen: Field) -> tuple[int, int, int, int]:
+    """Of a layer's output, a clip's: see `LayerRow`."""
+    holds_axes = any(axis for dim in seen.dims for axis, _ in dim)
+    return seen.extent if holds_axes or result.ndim != 3 else (result.shape[2], result.shape[1], 1, 1)
 
 
 def kind_of(module: nn.Module) -> str:

@@ -1,6 +1,20 @@
 """The table of releases. To add one: a file with its names and a line here; files are tried from top to bottom."""
 
-from . import fishnet, glore, inception, mfnet, mmaction2, pyslowfast, pytorchvideo, s3d, torchvision, x3d
+from . import (
+    fishnet,
+    glore,
+    inception,
+    mfnet,
+    mmaction2,
+    motionformer,
+    pyslowfast,
+    pytorchvideo,
+    s3d,
+    timesformer,
+    torchvision,
+    videomae,
+    x3d,
+)
 from .release import Release
 
 RELEASES: tuple[Release, ...] = (
@@ -14,4 +28,7 @@ RELEASES: tuple[Release, ...] = (
     *pytorchvideo.RELEASES,
     *torchvision.RELEASES,
     *x3d.RELEASES,
+    *motionformer.RELEASES,
+    *timesformer.RELEASES,
+    *videomae.RELEASES,
 )
