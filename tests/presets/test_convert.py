@@ -4,8 +4,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from golden_pairs import read_golden
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -23,7 +25,8 @@ from marey.presets import (
 )
 from marey.training import file_hash, load_checkpoint
 from marey.weights import Release, renamed
-from official_files import write_torch
+from marey.weights.crc32c import crc32c, masked
+from official_files import write_tensorflow, write_torch
 
 NAME = "r3d_stage"
 
@@ -310,3 +313,53 @@ def test_inspection(file: Path, held: dict[str, Tensor], tmp_path: Path) -> None
     save_file({"w": torch.ones(3)}, tmp_path / "tiny")
     tiny = inspect_weights(tmp_path / "tiny")
     assert (tiny.releases, tiny.presets, tiny.nearest, tiny.params) == ((), (), None, 3)
+
+
+BRANCHES = {  # pytorch-i3d's -> kinetics-i3d's
+    "b0": "Branch_0/Conv3d_0a_1x1",
+    "b1a": "Branch_1/Conv3d_0a_1x1",
+    "b1b": "Branch_1/Conv3d_0b_3x3",
+    "b2a": "Branch_2/Conv3d_0a_1x1",
+    "b2b": "Branch_2/Conv3d_0b_3x3",
+    "b3b": "Branch_3/Conv3d_0b_1x1",
+}
+ENDINGS = {
+    "conv3d.weight": "conv_3d/w",
+    "conv3d.bias": "conv_3d/b",
+    "bn.bias": "batch_norm/beta",
+    "bn.running_mean": "batch_norm/moving_mean",
+    "bn.running_var": "batch_norm/moving_variance",
+}
+
+
+def tensorflow_variables(state: dict[str, Tensor]) -> dict[str, np.ndarray]:
+    """pytorch-i3d's tensors as TensorFlow had them: other names, kernels (t, h, w, in, out), no gains."""
+    found = {}
+    for name, tensor in state.items():
+        *path, part, leaf = name.split(".")
+        if f"{part}.{leaf}" not in ENDINGS:
+            continue
+        path = ["Logits", "Conv3d_0c_1x1"] if path == ["logits"] else [BRANCHES.get(step, step) for step in path]
+        variable = "/".join(["RGB", "inception_i3d", *path, ENDINGS[f"{part}.{leaf}"]])
+        variable = variable.replace("Mixed_5b/Branch_2/Conv3d_0b_3x3", "Mixed_5b/Branch_2/Conv3d_0a_3x3")  # their slip
+        if part == "bn":
+            tensor = tensor.reshape(1, 1, 1, 1, -1)
+        found[variable] = (tensor.permute(2, 3, 4, 1, 0) if tensor.ndim == 5 and part != "bn" else tensor).numpy()
+    return found
+
+
+@pytest.mark.slow
+def test_i3d_of_tensorflow_is_i3d_of_pytorch(tmp_path: Path) -> None:
+    """The same weights in both of their official files become the same tensors."""
+    state = {n: t.fill_(1) if n.endswith("bn.weight") else t for n, t in read_golden("i3d_inception_rgb").state.items()}
+    variables = tensorflow_variables(state)
+    assert len(variables) == 230 and sum(v.size for v in variables.values()) == 12_704_544
+    slots = {f"{name}/Momentum": np.zeros(2, np.float32) for name in variables}
+    write_tensorflow(tmp_path / "model.ckpt", variables | slots, checksum=lambda raw: masked(crc32c(raw)))
+    write_torch(tmp_path / "rgb_imagenet.pt", state, legacy=True)
+    for source in ("model.ckpt", "rgb_imagenet.pt"):
+        made = convert_weights(tmp_path / source, tmp_path / f"{source}.out", preset="i3d_inception_rgb")
+        assert made.classes == 400 and made.labels == "kinetics400"
+    tensors = [load_checkpoint(tmp_path / f"{source}.out")[1] for source in ("model.ckpt", "rgb_imagenet.pt")]
+    assert tensors[0].keys() == tensors[1].keys()
+    assert all(torch.equal(tensor, tensors[1][name]) for name, tensor in tensors[0].items())
