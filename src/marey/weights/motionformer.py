@@ -1,0 +1,39 @@
+"""The names of tensors in the official Motionformer checkpoints (.pyth, {"model_state": ...}).
+
+EPIC-Kitchens files have two heads, `head0` of verbs and `head1` of nouns; here they are one, verbs first.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from .release import Release, Rules, renamed
+from .vit import TIMM, split_positions
+
+RULES: Rules = (
+    (r"patch_embed\.proj\.", "image_patches."),
+    (r"patch_embed_3d\.proj\.", "patches."),
+    (r"temp_embed$", "positions.time"),
+    (r"blocks\.(\d+)\.timeattn\.", r"blocks.\1.time."),
+    (r"blocks\.(\d+)\.norm3\.", r"blocks.\1.time_norm."),
+    *TIMM,
+)
+
+
+def translate(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    ours = split_positions(renamed(state, rules=RULES), "pos_embed")
+    for part in ("weight", "bias"):
+        if f"head0.{part}" in ours and f"head1.{part}" in ours:
+            ours[f"fc.{part}"] = torch.cat([ours.pop(f"head0.{part}"), ours.pop(f"head1.{part}")])
+    return ours
+
+
+RELEASES = (
+    Release(
+        "Motionformer",
+        "Motionformer, its joint and its divided baseline",
+        (r"patch_embed_3d\.proj\.weight$", r"blocks\.0\.attn\.qkv\.weight$", "temp_embed$"),
+        translate,
+    ),
+)
