@@ -1,6 +1,6 @@
 """Whole jobs, paths in and run folder out: what the Python API and the commands call."""
 
-from .cache import cache_root, cache_sizes, clear_cache
+from .cache import CachePart, cache_parts, cache_root, clear_cache
 from .demo import DemoResult, demo
 from .doctor import Finding, doctor
 from .evaluate import evaluate, evaluation_dict
@@ -14,6 +14,7 @@ from .scores import Trained, open_model, with_labels
 from .train import Trial, train
 
 __all__ = [
+    "CachePart",
     "ClassEdits",
     "CrossValidation",
     "DemoResult",
@@ -23,8 +24,8 @@ __all__ = [
     "Silent",
     "Trained",
     "Trial",
+    "cache_parts",
     "cache_root",
-    "cache_sizes",
     "clear_cache",
     "cross_validate",
     "demo",

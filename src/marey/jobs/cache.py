@@ -1,13 +1,19 @@
-"""What is kept between runs: encoded clips, keyed by everything that determines them. It may be deleted at any time."""
+"""What is kept between runs: encoded clips, keyed by everything that determines them, and downloads.
+
+All of it may be deleted at any time.
+"""
 
 import hashlib
 import os
 import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from shutil import rmtree
 
 import numpy as np
 
-from ..errors import VideoError
+from ..errors import UsageError, VideoError
 
 
 def cache_root() -> Path:
@@ -16,24 +22,62 @@ def cache_root() -> Path:
     return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "marey"
 
 
-def cache_sizes() -> dict[str, tuple[int, int]]:
-    """Part of the cache -> (files, bytes)."""
-    sizes: dict[str, tuple[int, int]] = {}
-    root = cache_root()
-    for part in sorted(root.iterdir()) if root.is_dir() else ():
-        files = [path.stat().st_size for path in part.rglob("*") if path.is_file()]
-        sizes[part.name] = (len(files), sum(files))
-    return sizes
+def downloads_root() -> Path:
+    """Where the Hugging Face hub's programs (transformers among them) keep downloads; other programs share it."""
+    named = os.environ.get("HF_HUB_CACHE")
+    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "huggingface"
+    return Path(named) if named else Path(home) / "hub"
 
 
-def clear_cache() -> tuple[int, int]:
-    """Delete what Marey cached and nothing else; (files, bytes) that were freed."""
-    files = freed = 0
-    for path in sorted((cache_root() / "features").rglob("*.npy")):
-        freed += path.stat().st_size
-        files += 1
-        path.unlink()
-    return files, freed
+@dataclass(frozen=True)
+class CachePart:
+    """A part of what is kept between runs: what clears it, where it is and what it takes."""
+
+    name: str
+    folder: Path
+    files: int
+    bytes: int
+
+
+PARTS = ("features", "downloads")
+
+
+def cache_parts() -> list[CachePart]:
+    """features: encoded clips; downloads: weights of other projects."""
+    sizes = {name: [path.lstat().st_size for path in _files(name)] for name in PARTS}
+    return [CachePart(name, _folder(name), len(held), sum(held)) for name, held in sizes.items()]
+
+
+def clear_cache(part: str) -> list[CachePart]:
+    """Delete a part, or "all"; what was deleted, by part. Nothing else in these folders is touched."""
+    if part not in (*PARTS, "all"):
+        raise UsageError(f"--clear is {part!r}; it can be {', '.join(PARTS)} or all")
+    names = PARTS if part == "all" else (part,)
+    cleared = [held for held in cache_parts() if held.name in names]
+    for name in names:
+        for path in _files(name):
+            path.unlink(missing_ok=True)
+        for tree in _trees(name):
+            rmtree(tree)
+    return cleared
+
+
+def _folder(part: str) -> Path:
+    return cache_root() / "features" if part == "features" else downloads_root()
+
+
+def _trees(part: str) -> list[Path]:
+    """The folders of downloads, by the names that the hub gives them: links and empty folders go with them."""
+    signs = ("models--*", "datasets--*", "spaces--*", ".locks") if part == "downloads" else ()
+    return [tree for sign in signs for tree in sorted(_folder(part).glob(sign)) if tree.is_dir()]
+
+
+def _files(part: str) -> list[Path]:
+    """Encoded clips and what a killed process left of one; or every file of the downloads, links not counted."""
+    if part == "features":
+        return [path for sign in ("*.npy", "*.part") for path in sorted(_folder(part).rglob(sign))]
+    found = [path for tree in _trees(part) for path in sorted(tree.rglob("*"))]
+    return [path for path in found if path.is_file() and not path.is_symlink()]
 
 
 _HASHES: dict[tuple[str, int, int], str] = {}
@@ -75,4 +119,5 @@ class FeatureCache:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=target.parent, suffix=".part", delete=False) as file:
             np.save(file, features, allow_pickle=False)
-        Path(file.name).replace(target)
+        with suppress(FileNotFoundError):  # cleared meanwhile
+            Path(file.name).replace(target)

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..errors import MareyError
 from ..presets import imagenet_is_installed
 from ..training import free_bytes
-from .cache import cache_root, cache_sizes
+from .cache import cache_parts, cache_root
 from .run import versions
 
 
@@ -139,13 +139,13 @@ def _disk() -> Finding:
             "cache", False, True, f"{root}: {error.strerror}", "set MAREY_CACHE to a folder that can be written"
         )
     free = shutil.disk_usage(root).free / 2**30
-    held = sum(size for _, size in cache_sizes().values()) / 2**20
+    held = sum(part.bytes for part in cache_parts() if part.name == "features") / 2**20
     return Finding(
         "cache",
         free > 1,
         True,
         f"{root}, {held:.0f} MiB held, {free:.0f} GiB free",
-        "marey cache --clear, or set MAREY_CACHE",
+        "marey cache --clear features, or set MAREY_CACHE",
     )
 
 
