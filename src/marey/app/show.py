@@ -8,7 +8,7 @@ from ..results import Estimate, Evaluation, Timeline
 if TYPE_CHECKING:
     from ..data import Validation
     from ..jobs import CrossValidation, DemoResult, Plan
-    from ..presets import LayerRow, ModelRow
+    from ..presets import LayerRow, ModelRow, StageRow
 
 NAMES = {
     "top1": "top-1",
@@ -110,6 +110,10 @@ def model_row(row: "ModelRow") -> Row:
     size = f"{row.frames} x {row.stride}, {row.side_px}"
     seconds = "whole clip" if row.footprint_s is None else f"{row.footprint_s:.2f}"
     return (row.name, row.family, f"{row.params:,}", f"{row.gmacs:.3f}", size, seconds, row.paper)
+
+
+def stage_row(row: "StageRow") -> Row:
+    return (row.name, " x ".join(map(str, row.size)))
 
 
 def layer_row(row: "LayerRow") -> Row:

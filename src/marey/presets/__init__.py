@@ -9,6 +9,7 @@ from .labels import LABEL_LISTS, label_list
 from .listing import ModelRow, model_row, model_rows, models_markdown
 from .measure import Cost, LayerRow, count, layer_table, trace_layers
 from .preset import Build, Mini, Preset, Score
+from .stages import StageRow, stage_table
 from .table import PRESETS
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "ModelRow",
     "Preset",
     "Score",
+    "StageRow",
     "classes_in",
     "convert_weights",
     "cost_of",
@@ -40,6 +42,7 @@ __all__ = [
     "model_row",
     "model_rows",
     "models_markdown",
+    "stage_table",
     "start_from_checkpoint",
     "trace_layers",
     "variant_in",
