@@ -154,25 +154,27 @@ def runs(
 
 
 def cache(
-    clear: Annotated[bool, typer.Option("--clear", help="delete what is cached")] = False,
+    clear: Annotated[
+        str | None,
+        typer.Option("--clear", metavar="PART", help="delete features, downloads (other programs share them) or all"),
+    ] = None,
     json: o.Json = False,
 ) -> None:
-    """Where encoded clips are kept between runs, how large that is, and how to be rid of it."""
-    from ..jobs import cache_root, cache_sizes, clear_cache
+    """What is kept between runs, encoded clips and downloads: where it is, how large, and how to be rid of it."""
+    from ..jobs import cache_parts, clear_cache
 
-    if clear:
-        files, freed = clear_cache()
-        if json:
-            print_json({"folder": str(cache_root()), "files_deleted": files, "bytes_freed": freed})
-        else:
-            print_text(f"{files} files deleted, {freed / 2**20:.1f} MiB freed in {cache_root()}")
-        return
-    sizes = cache_sizes()
+    parts = cache_parts() if clear is None else clear_cache(clear)
     if json:
-        print_json({"folder": str(cache_root()), "parts": {k: {"files": n, "bytes": b} for k, (n, b) in sizes.items()}})
+        rows = {p.name: {"folder": str(p.folder), "files": p.files, "bytes": p.bytes} for p in parts}
+        print_json({"deleted" if clear else "parts": rows})
         return
-    print_text(f"{cache_root()} (set MAREY_CACHE to move it)")
-    print_table(("part", "files", "MiB"), [(part, n, f"{b / 2**20:.1f}") for part, (n, b) in sizes.items()])
+    for part in parts if clear else ():
+        print_text(f"{part.name}: {part.files} files deleted, {part.bytes / 2**20:.1f} MiB freed in {part.folder}")
+    if clear is None:
+        print_table(("part", "files", "MiB"), [(part.name, part.files, f"{part.bytes / 2**20:.1f}") for part in parts])
+        for part in parts:  # whole, where a table would cut it
+            print_text(f"{part.name}: {part.folder}")
+        print_text("MAREY_CACHE moves features, HF_HOME downloads; `marey cache --clear PART` deletes one")
 
 
 COMMANDS = {
