@@ -10,8 +10,8 @@ arXiv:1812.03982; as PySlowFast builds them.
         fast   all frames, few channels+-> res2 ---+-> res3 ---+-> res4 ---+-> res5 -> mean -+
 
 Axes: b clips, c channels, t frames, h rows, w columns. Input: RGB, normalized for its preset; one clip, of which the
-slow pathway takes its frames itself. A stage's stride over space is that of its first 3 x 3 convolution; the paper's
-SlowFast strides there too, C2D's paper does not say. Stages but pool1 and pool2 keep time.
+slow pathway takes its frames itself. Space is halved by conv1, pool1 and the first 3 x 3 convolution of res3, res4 and
+res5; time only where `stem_stride`, `pool1` and `pool2` say so.
 """
 
 from typing import Literal
