@@ -374,6 +374,17 @@ def test_what_cannot_be_inflated_is_named(build: Callable[[], nn.Module], messag
         marey.inflate(build(), frames=3)
 
 
+def test_a_sum_over_positions_is_another_in_a_clip() -> None:
+    """GloRe as released gathers sums, so that more frames are more of everything; its normalized form does not."""
+    encoder = partial(ResNet, widths=(8,), depths=(1,))
+    model = FrameModel(num_classes=3, encoder=encoder, head=MeanHead)
+    with pytest.raises(
+        ValueError, match=r"on equal frames, `encoder.stages.stage1.block.reason` \(Conv1d\) answers other"
+    ):
+        marey.inflate(marey.add_glore(model, ["encoder.stages.stage1"]), frames=3)
+    assert marey.inflate(marey.add_glore(model, ["encoder.stages.stage1"], normalize=True), frames=3)
+
+
 def test_every_module_that_is_not_known_is_named() -> None:
     with pytest.raises(ValueError, match=r"`0` \(Standardized\) is a kind of its own; `1` \(Scaled\) holds gain"):
         marey.inflate(nn.Sequential(Standardized(3, 6, 3), Scaled()), frames=3)
@@ -393,7 +404,7 @@ def test_bad_arguments_are_refused(arguments: dict[str, object], message: str) -
 
 
 def test_networks_of_clips_are_refused() -> None:
-    with pytest.raises(ValueError, match="inflate takes a network of images, and ResNet3D is one of clips already"):
+    with pytest.raises(ValueError, match="inflate takes a network of images or a FrameModel, and ResNet3D is neither"):
         marey.inflate(ResNet3D(num_classes=2, kinds=("3d", "3d", "3d", "3d")), frames=3)
     with pytest.raises(ValueError, match=r"inflate found no nn.Conv2d in Conv3d, so there is nothing to inflate"):
         marey.inflate(nn.Conv3d(1, 1, 1), frames=3)

@@ -51,7 +51,10 @@ def inflate(
     """
     _check_arguments(frames, mode, padding)
     if isinstance(model_2d, VideoModel) and not isinstance(model_2d, FrameModel):
-        raise ValueError(f"inflate takes a network of images, and {type(model_2d).__name__} is one of clips already")
+        name = type(model_2d).__name__
+        raise ValueError(
+            f"inflate takes a network of images or a FrameModel, and {name} is neither; give what is inside"
+        )
     if not any(isinstance(m, nn.Conv2d) for m in model_2d.modules()):
         raise ValueError(f"inflate found no nn.Conv2d in {type(model_2d).__name__}, so there is nothing to inflate")
     model = copy.deepcopy(model_2d)
@@ -61,7 +64,10 @@ def inflate(
     deep = _converted(model, frames=frames, mode=mode, padding=padding, over_time=_over_time(model, at))
     if isinstance(deep, FrameModel):
         deep = ClipModel(of_frames=deep)
-    _check(flat, deep.encoder if isinstance(deep, ClipModel) else deep, image)
+    if isinstance(deep, ClipModel):
+        _check(flat, deep.encoder, image, prefix="encoder.")
+    else:
+        _check(flat, deep, image, prefix="")
     return deep
 
 
@@ -139,8 +145,11 @@ def _converted(model: nn.Module, *, frames: int, mode: str, padding: str, over_t
     return once(model)
 
 
-def _check(flat: nn.Module, deep: nn.Module, image: Tensor) -> None:
-    """Raise a ValueError unless a clip of equal frames gets, map by map, what the image gets."""
+def _check(flat: nn.Module, deep: nn.Module, image: Tensor, *, prefix: str) -> None:
+    """Raise a ValueError unless a clip of equal frames gets, map by map, what the image gets.
+
+    `prefix` is where the two are inside the network that the caller knows.
+    """
     expected: dict[str, deque[list[Tensor]]] = defaultdict(deque)
     first_apart: list[str] = []
     of_images = dict(flat.named_modules())
@@ -153,7 +162,7 @@ def _check(flat: nn.Module, deep: nn.Module, image: Tensor) -> None:
             return
         pairs = list(zip(expected[name].popleft(), _tensors(out), strict=False))
         if any(_agree(x, y) is False for x, y in pairs) and not first_apart:
-            first_apart.append(where(name, of_images[name]))
+            first_apart.append(where((prefix + name).rstrip("."), of_images[name]))
 
     answers = _tensors(watch(flat, image, remember))
     padded = [(m, m.time_padding) for m in deep.modules() if isinstance(m, InflatedConv)]
@@ -170,7 +179,7 @@ def _check(flat: nn.Module, deep: nn.Module, image: Tensor) -> None:
     if first_apart:
         raise ValueError(f"on equal frames, {first_apart[0]} answers otherwise than on the image; {MODULES_ONLY}")
     if failed:
-        place = where(failed.name, of_images.get(failed.name, failed.module))
+        place = where((prefix + failed.name).rstrip("."), of_images.get(failed.name, failed.module))
         raise ValueError(f"{place} cannot be inflated: {failed.call} fails on a clip ({failed.reason}); {MODULES_ONLY}")
     if not answers or len(answers) != len(got) or not all(_agree(x, y) for x, y in zip(answers, got, strict=True)):
         shapes = ", ".join(str(tuple(x.shape)) for x in got)
