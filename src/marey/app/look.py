@@ -107,7 +107,7 @@ def stage(
 def models(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="one preset only")] = None,
     layers: Annotated[
-        bool, typer.Option("--layers", help="every layer of NAME: output, receptive field, GMACs")
+        bool, typer.Option("--layers", help="stages and layers of NAME: output, receptive field, GMACs")
     ] = False,
     fps: Annotated[
         float, typer.Option("--fps", help="frame rate of your videos, for the time that a clip spans")
@@ -119,13 +119,16 @@ def models(
         raise UsageError(f"--fps is {fps:g}; it must be more than 0")
     if layers and name is None:
         raise UsageError("--layers needs the name of a model, such as: marey models c3d --layers")
-    from ..presets import find_preset, layer_table, model_rows
+    from ..presets import find_preset, layer_table, model_rows, stage_table
 
     if layers and name is not None:
         rows = layer_table(find_preset(name))
         if json:
             print_json([asdict(row) for row in rows])
         else:
+            print_table(
+                ("stage", "output c x t x h x w"), [show.stage_row(row) for row in stage_table(find_preset(name))]
+            )
             columns = ("layer", "kind", "output c x t x h x w", "receptive field t x h x w", "parameters", "GMACs")
             print_table(columns, [show.layer_row(row) for row in rows])
         return
