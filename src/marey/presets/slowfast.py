@@ -6,8 +6,8 @@ The numbers of a name are frames and stride of the slow (or only) pathway: 8x8 i
 from functools import partial
 
 from ..models import SlowFast, VideoResNet
-from ..nn import NonLocal
-from .inputs import STAGE, pyslowfast
+from ..nn import GloRe, NonLocal
+from .inputs import STAGE, STAGE_FRAME, pyslowfast
 from .preset import Build, Mini, Preset, Score
 
 NON_LOCAL_PAPER = "Wang et al., CVPR 2018, arXiv:1711.07971"
@@ -81,9 +81,15 @@ small_slowfast = partial(
     attend=partial(seen, affinity="dot_product"),
 )
 MINI_C2D = Mini(partial(small, times=((1,), (1, 1))), frames=4, side_px=32)
+MINI_FRAME = Mini(partial(small, pool2=None, times=((1,), (1, 1))), frames=1, side_px=32)
 MINI_C2D_NL = Mini(partial(small, times=((1,), (1, 1)), non_local=((), (0,))), frames=4, side_px=32)
 MINI_I3D = Mini(partial(small, stem=5, times=((3,), (3, 1))), frames=4, side_px=32)
 MINI_I3D_NL = Mini(partial(small, stem=5, times=((3,), (3, 1)), non_local=((), (0,))), frames=4, side_px=32)
+MINI_I3D_GLORE = Mini(
+    partial(small, stem=5, times=((3,), (3, 1)), non_local=((), (0,)), attend=partial(GloRe, zero_init=False)),
+    frames=4,
+    side_px=32,
+)
 MINI_SLOW = Mini(partial(small, pool2=None, times=((1,), (3, 3))), frames=2, side_px=32)
 MINI_SLOWFAST = Mini(small_slowfast, frames=4, side_px=32)
 MINI_SLOWFAST_NL = Mini(partial(small_slowfast, non_local=((), (0,))), frames=4, side_px=32)
@@ -91,11 +97,12 @@ MINI_SLOWFAST_NL = Mini(partial(small_slowfast, non_local=((), (0,))), frames=4,
 
 # For small clips on a CPU: all of about the same cost.
 stage = partial(VideoResNet, stem=5, stem_stride=2, pool2=(2, 2), times=((3,), (3, 1), (3, 1, 3), (1,)))
+stage_frame = partial(VideoResNet, width=16, times=((1,), (1, 1), (1, 1, 1), (1,)))  # the stage I3D's image network
 stage_slowfast = partial(
     SlowFast,
     alpha=4,
-    width=24,
-    fast_ratio=6,
+    width=16,
+    fast_ratio=4,
     slow_times=((1,), (1, 1), (3, 3, 3), (3,)),
     fast_times=((3,), (3, 3), (3, 3, 3), (3,)),
 )
@@ -268,7 +275,7 @@ SLOWFAST = (
         name="i3d_stage",
         family="I3D",
         paper=NON_LOCAL_PAPER,
-        build=partial(stage, width=22),
+        build=partial(stage, width=16),
         classes=24,
         clip=STAGE,
         mini=MINI_I3D,
@@ -277,7 +284,7 @@ SLOWFAST = (
         name="i3d_nl1_stage",
         family="I3D with non-local blocks",
         paper=NON_LOCAL_PAPER,
-        build=partial(stage, width=22, non_local=((), (), (1,), ())),
+        build=partial(stage, width=15, non_local=((), (), (1,), ())),
         classes=24,
         clip=STAGE,
         mini=MINI_I3D_NL,
@@ -286,10 +293,28 @@ SLOWFAST = (
         name="i3d_nl5_stage",
         family="I3D with non-local blocks",
         paper=NON_LOCAL_PAPER,
-        build=partial(stage, width=20, non_local=((), (0, 1), (0, 1, 2), ())),
+        build=partial(stage, width=14, non_local=((), (0, 1), (0, 1, 2), ())),
         classes=24,
         clip=STAGE,
         mini=MINI_I3D_NL,
+    ),
+    Preset(
+        name="i3d_glore_stage",
+        family="I3D with GloRe",
+        paper=f"{NON_LOCAL_PAPER}; Chen et al., CVPR 2019, arXiv:1811.12814",
+        build=partial(stage, width=14, non_local=((), (0,), (0, 1), ()), attend=GloRe),
+        classes=24,
+        clip=STAGE,
+        mini=MINI_I3D_GLORE,
+    ),
+    Preset(
+        name="c2d_frame_stage",
+        family="C2D",
+        paper=NON_LOCAL_PAPER,
+        build=stage_frame,
+        classes=24,
+        clip=STAGE_FRAME,
+        mini=MINI_FRAME,
     ),
     Preset(
         name="slowfast_stage",
