@@ -58,11 +58,6 @@ class Choice:
     weight_decay: float
     weighted: bool
 
-    @property
-    def how(self) -> tuple[float, bool]:
-        """What decides the training of a block; choices that differ in blocks alone share it."""
-        return self.weight_decay, self.weighted
-
     def __str__(self) -> str:
         return f"{'+'.join(self.blocks)}, decay {self.weight_decay:g}{', class weights' if self.weighted else ''}"
 
@@ -87,11 +82,11 @@ COMBINATIONS = (
 )
 HOW = ((0.001, True), (0.004, True), (0.016, True), (0.004, False))  # weight decay, class weights
 GRID = tuple(Choice(blocks, decay, weighted) for blocks in COMBINATIONS for decay, weighted in HOW)
+NESTED, BASELINE = "nested choice", "single frame"
 FIXED = {  # nothing is chosen for these
     "as shipped": Choice(("motion", "change", "moving"), 0.004, True),
-    "single frame": Choice(("frame",), 0.004, True),
+    BASELINE: Choice(("frame",), 0.004, True),
 }
-NESTED = "nested choice"
 
 Logits = dict[str, Tensor]  # block -> (clips, classes)
 
@@ -161,13 +156,16 @@ def encode(data: str, *, workers: int, narrator: Narrator) -> Clips:
     return Clips(readable, duplicates, task.targets(readable.samples), features)
 
 
-def learn(clips: Clips, train: np.ndarray, test: np.ndarray, *, weight_decay: float, weighted: bool) -> Logits:
-    """What heads that learned from the clips `train` say of the clips `test`, every block by itself."""
-    recipe, batch_size = choose_recipe(find_preset(SHIPPED), Wishes(weight_decay=weight_decay), clips=len(train))
-    recipe = replace(recipe, clip_norm=None)  # a common limit would make the blocks' training depend on each other
+def learn(clips: Clips, train: np.ndarray, test: np.ndarray, how: Choice, *, apart: bool = False) -> Logits:
+    """What heads that learned from the clips `train` as `how` says, say of the clips `test`, by block.
+
+    apart  gradients are not limited in common, as they are in a model: each block learns as if it were alone
+    """
+    recipe, batch_size = choose_recipe(find_preset(SHIPPED), Wishes(weight_decay=how.weight_decay), clips=len(train))
+    recipe = replace(recipe, clip_norm=None) if apart else recipe
     targets, task = clips.targets[train], Recognition.of(clips.manifest)
-    inputs = {block: x[train] for block, x in clips.features.items()}
-    weights = class_weights(targets.sum(0)) if weighted else None
+    inputs = {block: clips.features[block][train] for block in how.blocks}
+    weights = class_weights(targets.sum(0)) if how.weighted else None
     heads = nn.ModuleDict({block: StandardLinear(x.shape[1], task.classes) for block, x in inputs.items()})
     for block, x in inputs.items():
         heads[block].measure(x)  # type: ignore[operator] - a StandardLinear
@@ -183,7 +181,7 @@ def learn(clips: Clips, train: np.ndarray, test: np.ndarray, *, weight_decay: fl
         steps = ceil(len(train) / batch_size)
         fit(step, batches, model=heads, recipe=recipe, batches_per_epoch=steps, device="cpu")
     with torch.inference_mode():
-        return {block: heads[block](x[test]) for block, x in clips.features.items()}
+        return {block: heads[block](clips.features[block][test]) for block in how.blocks}
 
 
 def is_right(logits: Logits, blocks: Sequence[str], truth: np.ndarray) -> np.ndarray:
@@ -203,13 +201,14 @@ def choose(clips: Clips, train: np.ndarray, *, folds: int, seed: int, grid: Sequ
     truth, scores = clips.truth[train], {}
     inner = clips.folds(train, folds=folds, seed=seed)
     place = {clip: row for row, clip in enumerate(train.tolist())}
-    for how in dict.fromkeys(choice.how for choice in grid):
-        pooled = {block: torch.zeros(len(train), clips.targets.shape[1]) for block in clips.features}
+    for decay, weighted in dict.fromkeys((choice.weight_decay, choice.weighted) for choice in grid):
+        every = Choice(BLOCKS, decay, weighted)  # one training serves all choices that differ in blocks alone
+        pooled = {block: torch.zeros(len(train), clips.targets.shape[1]) for block in BLOCKS}
         for seen, unseen in inner:
             rows = [place[clip] for clip in unseen.tolist()]
-            for block, logits in learn(clips, seen, unseen, weight_decay=how[0], weighted=how[1]).items():
+            for block, logits in learn(clips, seen, unseen, every, apart=True).items():
                 pooled[block][rows] = logits
-        for choice in (choice for choice in grid if choice.how == how):
+        for choice in (c for c in grid if (c.weight_decay, c.weighted) == (decay, weighted)):
             scores[choice] = score(is_right(pooled, choice.blocks, truth), truth)
     best = max(grid, key=scores.__getitem__)
     return best, scores[best]
@@ -218,13 +217,11 @@ def choose(clips: Clips, train: np.ndarray, *, folds: int, seed: int, grid: Sequ
 def cell(clips: Clips, train: np.ndarray, test: np.ndarray, *, folds: int, seed: int) -> dict[str, Any]:
     """Choose on `train`, test on `test`: who was right, clip by clip."""
     choice, inner = choose(clips, train, folds=folds, seed=seed, grid=GRID)
-    models = {NESTED: choice, **FIXED}
-    said = {
-        how: learn(clips, train, test, weight_decay=how[0], weighted=how[1])
-        for how in {choice.how for choice in models.values()}
-    }
     truth = clips.truth[test]
-    right = {name: is_right(said[c.how], c.blocks, truth).tolist() for name, c in models.items()}
+    right = {
+        name: is_right(learn(clips, train, test, model), model.blocks, truth).tolist()
+        for name, model in {NESTED: choice, **FIXED}.items()
+    }
     return {"choice": str(choice), "inner_score": inner, "clips": test.tolist(), "right": right}
 
 
@@ -276,14 +273,16 @@ def figures(clips: Clips, cells: Sequence[Mapping[str, Any]]) -> dict[str, dict[
             total[c["clips"]] += c["right"][name]
         right[name] = total[tested] / times[tested]
     truth, groups = clips.truth[tested], [clips.groups[i] for i in tested]
-    return {
+    found = {
         name: {
             "accuracy": estimate_mean(hits, groups=groups),
             "balanced_accuracy": estimate_class_mean(hits, truth, groups=groups),
-            "over_single_frame": paired_difference(hits, right["single frame"], groups=groups),
         }
         for name, hits in right.items()
     }
+    for name in right.keys() - {BASELINE}:
+        found[name]["over_single_frame"] = paired_difference(right[name], right[BASELINE], groups=groups)
+    return found
 
 
 def only(cells: Sequence[Mapping[str, Any]], wanted: np.ndarray) -> list[dict[str, Any]]:
@@ -321,11 +320,12 @@ def summary(clips: Clips, cells: Mapping[str, Mapping[str, Any]]) -> dict[str, A
 
 
 def show(result: Mapping[str, Any]) -> None:
-    def cell_of(e: Mapping[str, float]) -> str:
-        return f"{100 * e['value']:.1f} [{100 * e['low']:.1f}, {100 * e['high']:.1f}]"
+    def words(e: Mapping[str, float] | None) -> str:
+        return f"{100 * e['value']:.1f} [{100 * e['low']:.1f}, {100 * e['high']:.1f}]" if e else ""
 
     for part, found in result["parts"].items():
-        rows = [(name, *map(cell_of, row.values())) for name, row in found["figures"].items()]
+        keys = ("accuracy", "balanced_accuracy", "over_single_frame")
+        rows = [(name, *(words(row.get(key)) for key in keys)) for name, row in found["figures"].items()]
         title = f"{part}: {found['clips']} clips, {100 * found['largest_class']:.1f} % of the largest class"
         print_table(("%", "accuracy", "balanced accuracy", "over the single frame"), rows, title=title)
     print_table(("chosen in nested folds", "times"), list(result["choices"].items()))
