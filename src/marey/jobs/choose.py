@@ -72,10 +72,20 @@ class Choice:
     why: str
 
 
+def preset_of_clips(name: str) -> Preset:
+    """The preset of that name; UsageError for one that is not there, or that does not answer RGB clips as wholes."""
+    preset = find_preset(name)
+    if preset.dense:
+        raise UsageError(f"preset {name} answers every pixel of an image, not a clip; take one that classifies clips")
+    if preset.clip.modality != "rgb":
+        raise UsageError(f"preset {name} is fed optical flow, which is not computed from videos; take one fed RGB")
+    return preset
+
+
 def choose_preset(manifest: Manifest, *, name: str | None, device: torch.device) -> Choice:
     """The named preset, or the rule's."""
     if name is not None:
-        return Choice(find_preset(name), "")
+        return Choice(preset_of_clips(name), "")
     clips = len(manifest)
     if device.type == "cuda" and clips >= FROZEN_BELOW:
         return Choice(find_preset("r2plus1d_18"), f"{clips} clips and a GPU are enough to train a whole network")

@@ -7,9 +7,9 @@ import torch
 
 from ..data import Manifest
 from ..models import VideoModel
-from ..presets import Preset, create_model, start_from_checkpoint
+from ..presets import Preset, create_model, start_from_checkpoint, variant_in
 from ..tasks import Recognition
-from ..training import Recipe
+from ..training import Recipe, load_checkpoint
 from ..video import ClipSpec, DecoderName
 from .choose import Wishes, choose_recipe, default_balance
 
@@ -18,6 +18,7 @@ from .choose import Wishes, choose_recipe, default_balance
 class Lesson:
     """What is taught to which model, how and with what.
 
+    variant    of the preset, as the checkpoint that it starts from has it
     balance    "none", "sampling" or "weights": what is done about rare classes
     mixup, cutmix  strengths of mixing clips; 0 is off
     """
@@ -30,6 +31,7 @@ class Lesson:
     device: torch.device
     workers: int
     decoder: DecoderName = "pyav"
+    variant: str | None = None
     smoothing: float = 0.0
     mixup: float = 0.0
     cutmix: float = 0.0
@@ -59,7 +61,8 @@ def make_lesson(
     recipe, batch_size = choose_recipe(preset, wishes, clips=clips, fine_tune=start_from is not None, watched=watched)
     task = Recognition.of(manifest)
     torch.manual_seed(wishes.seed)
-    model = create_model(preset.name, num_classes=task.classes)
+    variant = variant_in(load_checkpoint(start_from)[0]) if start_from is not None else None
+    model = create_model(preset.name, num_classes=task.classes, variant=variant)
     if start_from is not None:
         start_from_checkpoint(model, start_from)
     return Lesson(
@@ -71,6 +74,7 @@ def make_lesson(
         device=device,
         workers=workers,
         decoder=decoder,
+        variant=variant,
         smoothing=wishes.smoothing,
         mixup=wishes.mixup,
         cutmix=wishes.cutmix,

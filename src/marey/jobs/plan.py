@@ -15,7 +15,7 @@ from ..presets import Preset, count, create_model, find_preset
 from ..tasks import Recognition
 from ..training import free_bytes, measure_memory, pick_device
 from ..video import DecoderName, to_input
-from .choose import Choice, Wishes, choose_preset, choose_recipe
+from .choose import Choice, Wishes, choose_preset, choose_recipe, preset_of_clips
 from .narrate import Narrator, Silent, timed
 from .prepare import ClassEdits, load_data, pick_decoder, pick_workers, refuse_hopeless, split_data
 from .run import command_line
@@ -95,7 +95,7 @@ def plan(
     if not 0 < within_min < float("inf"):
         raise UsageError(f"--within is {within_min:g} minutes; it must be more than 0")
     place, processes, reader = pick_device(device), pick_workers(workers), pick_decoder(decoder)
-    named = [find_preset(name) for name in presets]
+    named = [preset_of_clips(name) for name in presets]
     manifest = load_data(data, kind=kind, root=root, group_by=group_by, edits=edits)
     refuse_hopeless(manifest)
     manifest = split_data(manifest, seed=seed, workers=processes, narrator=narrator)

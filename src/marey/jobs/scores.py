@@ -17,6 +17,7 @@ from ..presets import LABEL_LISTS, create_model, label_list
 from ..tasks import Recognition
 from ..training import file_hash, load_checkpoint, pick_device, save_checkpoint
 from ..video import ClipSpec, DecoderName, probe, to_input
+from .choose import preset_of_clips
 from .features import encode_samples
 from .lesson import Lesson
 from .narrate import Narrator, progress_of
@@ -58,6 +59,7 @@ def open_model(path: Path, *, device: str = "auto", decoder: str = "pyav") -> Tr
     reader = pick_decoder(decoder)
     file = model_file(path)
     header, _ = load_checkpoint(file)
+    preset_of_clips(header["preset"])
     task = Recognition(heads={h: tuple(v) for h, v in header["labels"].items()}, multi_label=header["multi_label"])
     place = pick_device(device)
     model = create_model(header["preset"], num_classes=task.classes, weights=file).to(place).eval()
@@ -70,7 +72,7 @@ def keep_model(path: Path, lesson: Lesson, preset: str, samples: Sequence[Sample
     window_s = typical_span_s(samples)
     header = {
         "preset": preset,
-        "arguments": {"num_classes": lesson.task.classes},
+        "arguments": {"num_classes": lesson.task.classes} | ({"variant": lesson.variant} if lesson.variant else {}),
         "clip": lesson.spec.to_dict(),
         "labels": {head: list(labels) for head, labels in lesson.task.heads.items()},
         "multi_label": lesson.task.multi_label,

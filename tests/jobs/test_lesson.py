@@ -1,0 +1,59 @@
+"""What is taught to which network: only what answers clips, and the variant that the weights were saved with."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from marey.data import read_manifest
+from marey.errors import UsageError
+from marey.jobs import open_model, plan, train
+from marey.jobs.choose import Wishes
+from marey.jobs.lesson import make_lesson
+from marey.jobs.scores import keep_model
+from marey.presets import create_model, find_preset
+from marey.training import save_checkpoint
+
+
+@pytest.mark.parametrize(
+    "preset, sentence",
+    [
+        ("fcn_glore_r50", "answers every pixel of an image, not a clip; take one that classifies clips"),
+        ("i3d_inception_flow", "is fed optical flow, which is not computed from videos; take one fed RGB"),
+    ],
+)
+def test_networks_that_do_not_classify_rgb_clips_are_refused(preset: str, sentence: str, small_films: Path) -> None:
+    for job in (lambda data: train(data, preset=preset), lambda data: plan(data, presets=[preset])):
+        with pytest.raises(UsageError, match=f"preset {preset} {sentence}"):
+            job(small_films / "annotations.csv")
+
+
+def test_fine_tuning_keeps_the_variant_of_the_weights(small_films: Path, tmp_path: Path) -> None:
+    start, preset = tmp_path / "start.safetensors", find_preset("x3d_xs")
+    header = {
+        "preset": "x3d_xs",
+        "arguments": {"num_classes": 2, "variant": "pytorchvideo"},
+        "clip": preset.clip.to_dict(),
+        "labels": {"label": ["a", "b"]},
+        "metrics": {},
+    }
+    begun = create_model("x3d_xs", num_classes=2, variant="pytorchvideo")
+    save_checkpoint(start, begun, header)
+    manifest = read_manifest(small_films / "annotations.csv")
+    lesson = make_lesson(
+        preset,
+        manifest,
+        Wishes(),
+        clips=len(manifest),
+        start_from=start,
+        device=torch.device("cpu"),
+        workers=0,
+        decoder="pyav",
+        use_cache=False,
+    )
+    own, given = lesson.model.state_dict(), begun.state_dict()
+    differ = {name for name in own if own[name].shape != given[name].shape or not torch.equal(own[name], given[name])}
+    assert own.keys() == given.keys() and len(differ) == 2  # weight and bias of the classifier of three classes
+    kept = keep_model(tmp_path / "kept.safetensors", lesson, "x3d_xs", manifest.samples)
+    assert kept.header["arguments"] == {"num_classes": 3, "variant": "pytorchvideo"}
+    assert open_model(tmp_path / "kept.safetensors").model.state_dict().keys() == own.keys()
