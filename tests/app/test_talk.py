@@ -27,7 +27,10 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[str, s
     return out, err
 
 
-def test_verbose_says_more(films: Path, small_films: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verbose_says_more(
+    films: Path, small_films: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MAREY_CACHE", str(films.parent / "cache"))  # where other tests have kept nothing
     run, broken = films.parent / "run", films.parent / "broken.mp4"
     _, err = said(capsys, "train", films, "--preset", "motion", "--epochs", 3, "--workers", 0, "--out", run)
     assert "optimizer sgd" in err and "balance weights" in err and "device cpu, 0 workers" in err
