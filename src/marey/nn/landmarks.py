@@ -10,10 +10,11 @@ s keys of a group, r landmarks, e features of a head.
 """
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+CACHED = 2**20  # values that the cache of a core surely holds
 Queries = Float[Tensor, "b m n e"]
 Keys = Float[Tensor, "b m *g s e"]
 Landmarks = Float[Tensor, "b m *g r e"]
@@ -79,18 +80,30 @@ def heard(asks: Landmarks, k: Keys, v: Keys) -> Landmarks:
 @torch.no_grad()
 def most_orthogonal(
     x: Float[Tensor, "b m n e"], count: int, *, random_start: bool = False
-) -> Float[Tensor, "b m count"]:
-    """Indices of `count` rows, each the one whose largest |cosine| with those before it is smallest."""
-    units = F.normalize(x, dim=-1)
-    last = torch.randint(x.shape[2], x.shape[:2], device=x.device) if random_start else x.new_zeros(x.shape[:2]).long()
-    nearest, chosen = x.new_zeros(x.shape[:3]), [last]
+) -> Int64[Tensor, "b m count"]:
+    """Indices of `count` rows, each the one whose largest |cosine| with those before it is smallest.
+
+    Every step reads all rows, so a CPU takes as many heads at once as its cache holds.
+    """
+    units = F.normalize(x, dim=-1).flatten(0, 1)
+    rows, together = units[0].numel(), len(units)
+    if x.device.type == "cpu":
+        together = max(CACHED // rows, 1)
+    starts = torch.randint(x.shape[2], units.shape[:1]) if random_start else torch.zeros(len(units), dtype=torch.int64)
+    parts = zip(units.split(together), starts.to(x.device).split(together), strict=True)
+    return torch.cat([spread_out(part, count, first) for part, first in parts]).unflatten(0, x.shape[:2])
+
+
+def spread_out(units: Float[Tensor, "g n e"], count: int, first: Int64[Tensor, " g"]) -> Int64[Tensor, "g count"]:
+    """`most_orthogonal` of rows of length 1, from `first` on."""
+    last, chosen, nearest = first, [first], units.new_zeros(units.shape[:2])
     for _ in range(count - 1):
-        row = units.gather(2, last[..., None, None].expand(-1, -1, 1, x.shape[3]))
-        nearest = torch.maximum(nearest, (units @ row.transpose(2, 3)).squeeze(3).abs())
-        nearest = nearest.scatter(2, last[..., None], torch.inf)
-        last = nearest.argmin(2)
+        row = units.gather(1, last[:, None, None].expand(-1, 1, units.shape[2]))
+        nearest = torch.maximum(nearest, (units @ row.transpose(1, 2)).squeeze(2).abs())
+        nearest = nearest.scatter(1, last[:, None], torch.inf)
+        last = nearest.argmin(1)
         chosen.append(last)
-    return torch.stack(chosen, 2)
+    return torch.stack(chosen, 1)
 
 
 def segment_means(x: Keys, count: int) -> Landmarks:

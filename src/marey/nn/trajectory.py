@@ -21,6 +21,7 @@ from torch.utils.checkpoint import checkpoint
 from .transformer import check_heads, merge_heads, split_heads
 
 Framed = Float[Tensor, "b m t s e"]
+FramedKeys = Float[Tensor, "b m t r e"]
 
 
 class TrajectoryAttention(nn.Module):
@@ -88,7 +89,7 @@ class TrajectoryAttention(nn.Module):
         bias = self.proj_kv.bias[m * e :]
         return torch.einsum("bsmc,mec->bsme", weights @ path, w_v).flatten(2) + bias
 
-    def _as_written(self, q: Framed, k: Framed, v: Framed) -> Float[Tensor, "b n d"]:
+    def _as_written(self, q: Framed, k: FramedKeys, v: FramedKeys) -> Float[Tensor, "b n d"]:
         """The answers to all queries by the equations as they stand: every trajectory through W_k and W_v."""
         t, heads = q.shape[2], (self.heads, -1)
         asks = q.flatten(2, 3)[:, :, None].expand(-1, -1, t, -1, -1)

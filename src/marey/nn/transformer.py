@@ -90,10 +90,10 @@ def layer_norm(dim: int) -> nn.LayerNorm:
     return nn.LayerNorm(dim, EPSILON)
 
 
-def mlp(dim: int, ratio: float = 4.0) -> nn.Sequential:
-    """Two layers with GELU between them, `ratio` times as wide inside."""
+def mlp(dim: int, ratio: float = 4.0, out: int | None = None) -> nn.Sequential:
+    """Two layers with GELU between them, `ratio` times as wide inside, `out` (by default `dim`) features in the end."""
     hidden = int(dim * ratio)
-    return named(fc1=nn.Linear(dim, hidden), act=nn.GELU(), fc2=nn.Linear(hidden, dim))
+    return named(fc1=nn.Linear(dim, hidden), act=nn.GELU(), fc2=nn.Linear(hidden, dim if out is None else out))
 
 
 class TransformerBlock(nn.Module):
@@ -111,14 +111,16 @@ class TransformerBlock(nn.Module):
 
 
 class ClassToken(nn.Module):
-    """Puts a learned token with a position of its own before the others."""
+    """Puts a learned token before the others, with a position of its own unless `placed` is false."""
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, *, placed: bool = True) -> None:
         super().__init__()
-        self.token, self.position = nn.Parameter(torch.zeros(1, 1, dim)), nn.Parameter(torch.zeros(1, 1, dim))
+        self.token = nn.Parameter(torch.zeros(1, 1, dim))
+        self.position = nn.Parameter(torch.zeros(1, 1, dim)) if placed else None
 
     def forward(self, x: Tokens) -> Float[Tensor, "b n1 d"]:
-        return torch.cat([(self.token + self.position).expand(len(x), -1, -1), x], 1)
+        first = self.token if self.position is None else self.token + self.position
+        return torch.cat([first.expand(len(x), -1, -1), x], 1)
 
 
 class GridPositions(nn.Module):
