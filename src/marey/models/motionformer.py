@@ -7,7 +7,7 @@ Axes: b clips, c channels, t frames, h rows, w columns, n tokens, d features. In
 `project_values` is where the released weights and the paper part: see `nn/trajectory.py`.
 """
 
-from typing import Literal, Protocol, get_args, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor, linspace, nn
 
@@ -28,7 +28,7 @@ from ..nn import (
 from ..nn.transformer import deepening, last_tokens, layer_norm
 from .interface import Clips, Logits, VideoModel
 
-Attention = Literal["trajectory", "joint", "divided"]
+ATTENTIONS = ("trajectory", "joint", "divided")
 
 
 @runtime_checkable
@@ -57,7 +57,7 @@ class Motionformer(VideoModel):
         self,
         *,
         num_classes: int,
-        attention: Attention = "trajectory",
+        attention: str = "trajectory",
         landmarks: BuildLandmarks | None = None,
         project_values: bool = False,
         dim: int = 768,
@@ -70,8 +70,8 @@ class Motionformer(VideoModel):
         drop_path: float = 0.0,
     ) -> None:
         super().__init__()
-        if attention not in get_args(Attention):
-            raise ValueError(f"attention is {attention!r}; Motionformer knows {', '.join(get_args(Attention))}")
+        if attention not in ATTENTIONS:
+            raise ValueError(f"attention is {attention!r}; Motionformer knows {', '.join(ATTENTIONS)}")
         if landmarks is not None and attention == "divided":
             raise ValueError("divided attention goes through no landmarks; take attention='trajectory' or 'joint'")
         if project_values and attention != "trajectory":

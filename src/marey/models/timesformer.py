@@ -5,8 +5,6 @@
 Axes: b clips, c channels, t frames, h rows, w columns, n tokens, d features. Input: RGB, normalized for its preset.
 """
 
-from typing import Literal, get_args
-
 from torch import Tensor, linspace, nn
 
 from ..nn import (
@@ -26,7 +24,7 @@ from ..nn import (
 from ..nn.transformer import deepening, last_tokens, layer_norm
 from .interface import Clips, Logits, VideoModel
 
-Attention = Literal["divided", "joint", "space"]
+ATTENTIONS = ("divided", "joint", "space")
 
 
 class TimeSformer(VideoModel):
@@ -43,7 +41,7 @@ class TimeSformer(VideoModel):
         self,
         *,
         num_classes: int,
-        attention: Attention = "divided",
+        attention: str = "divided",
         dim: int = 768,
         depth: int = 12,
         heads: int = 12,
@@ -55,8 +53,8 @@ class TimeSformer(VideoModel):
         zero_init: bool = True,
     ) -> None:
         super().__init__()
-        if attention not in get_args(Attention):
-            raise ValueError(f"attention is {attention!r}; TimeSformer knows {', '.join(get_args(Attention))}")
+        if attention not in ATTENTIONS:
+            raise ValueError(f"attention is {attention!r}; TimeSformer knows {', '.join(ATTENTIONS)}")
         self.by_frame, self.patch, self.min_side = attention == "space", patch, patch
         self.patches = nn.Conv3d(3, dim, (1, patch, patch), (1, patch, patch))
         times, places = patch_grid(frames, side, (1, patch))

@@ -103,8 +103,11 @@ def start_from_image(image: Mapping[str, Tensor], fresh: Mapping[str, Tensor]) -
     held["positions.space"] = resampled(held["positions.space"], fresh["positions.space"].shape[1])
     for name in fresh:
         over_space = re.sub(r"\.time(_norm|)\.", lambda found: ".norm1." if found[1] else ".attention.", name)
-        if over_space != name and name not in held:
+        if over_space != name and over_space in held:
             held[name] = held[over_space]
+    for name in fresh:
+        if name.endswith((".attention.qkv.weight", ".mlp.fc1.weight")) and name not in held:
+            raise ValueError(f"the image network lacks {name}, which this network has; it must be of the same depth")
     for name, tensor in held.items():
         if name not in fresh:
             raise ValueError(f"the image network has {name}, which this network lacks; it must be of the same depth")
