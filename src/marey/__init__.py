@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from .errors import CheckpointError, DataError, MareyError, MissingExtra, UsageError, VideoError
     from .jobs import evaluate, plan, predict, train
-    from .models import add_double_attention, add_glore, add_nonlocal, inflate
+    from .models import add_double_attention, add_glore, add_nonlocal, inflate, octavize
     from .presets import convert_weights, create_model
     from .results import Evaluation, Segment, Timeline
     from .video import Clip, ClipSpec, open_video
@@ -35,6 +35,7 @@ _HOME = {
     "create_model": "presets",
     "evaluate": "jobs",
     "inflate": "models",
+    "octavize": "models",
     "open_video": "video",
     "plan": "jobs",
     "predict": "jobs",
@@ -59,6 +60,7 @@ __all__ = [
     "create_model",
     "evaluate",
     "inflate",
+    "octavize",
     "open_video",
     "plan",
     "predict",

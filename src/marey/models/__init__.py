@@ -13,12 +13,16 @@ from .inflated import ClipModel
 from .interface import ImageEncoder, VideoModel
 from .lite3d import LiteResNet3D
 from .mfnet import MFNet2D, MFNet3D
+from .mobilenet import MobileNetV1, MobileNetV2
 from .motion import MotionNet
 from .motion_appearance import MotionAppearance
 from .motionformer import Motionformer
+from .mvit import MViT
+from .octavize import octavize
 from .resnet import ResNet
 from .resnet3d import ResNet3D
 from .s3d import s3d
+from .shufflenet import ShuffleNetV2
 from .slowfast import SlowFast, VideoResNet
 from .surgery import add_double_attention, add_glore, add_nonlocal
 from .timesformer import TimeSformer
@@ -41,12 +45,16 @@ __all__ = [
     "LiteResNet3D",
     "MFNet2D",
     "MFNet3D",
+    "MViT",
+    "MobileNetV1",
+    "MobileNetV2",
     "MotionAppearance",
     "MotionNet",
     "Motionformer",
     "PerFrame",
     "ResNet",
     "ResNet3D",
+    "ShuffleNetV2",
     "SlowFast",
     "TimeSformer",
     "VideoMAE",
@@ -57,5 +65,6 @@ __all__ = [
     "add_nonlocal",
     "inception_i3d",
     "inflate",
+    "octavize",
     "s3d",
 ]

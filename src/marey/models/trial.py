@@ -58,12 +58,13 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-def watch(model: nn.Module, x: Tensor, tell: Tell) -> Any:
+def watch(model: nn.Module, x: Tensor, tell: Tell, *, running: list[tuple[str, nn.Module]] | None = None) -> Any:
     """`model(x)`; `tell(name, module, output)` hears of every module that has run. No hook is left behind.
 
-    Raises a TrialError that names the innermost module in which it stopped.
+    `running` holds, at every moment, the names and modules that run, the innermost last. Raises a TrialError that names
+    the innermost module in which it stopped.
     """
-    running: list[tuple[str, nn.Module]] = []
+    running = [] if running is None else running
     last, handles = _LastCall(), []
 
     def leave(name: str) -> Callable[[nn.Module, Any, Any], None]:

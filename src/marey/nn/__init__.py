@@ -9,6 +9,8 @@ from .landmarks import Nystrom, Orthoformer
 from .multi_fiber import MultiFiber
 from .non_local import NonLocal
 from .non_local_means import non_local_means
+from .octave import OctConv
+from .octave_map import Octave, merged
 from .residual import Residual, basic_block_2d, basic_block_3d, bottleneck_2d, bottleneck_3d
 from .same import SameConv2d, SameConv3d, SameMaxPool2d, SameMaxPool3d
 from .shapes import check_clip, fold_time, unfold_time
@@ -43,6 +45,8 @@ __all__ = [
     "MultiFiber",
     "NonLocal",
     "Nystrom",
+    "OctConv",
+    "Octave",
     "Orthoformer",
     "Residual",
     "SameConv2d",
@@ -70,6 +74,7 @@ __all__ = [
     "conv_norm",
     "draw_weights",
     "fold_time",
+    "merged",
     "named",
     "non_local_means",
     "patch_grid",
