@@ -125,6 +125,7 @@ def fit(preset: str, data: Path, clips: int, budget_gmacs: float, out: Path, see
             epochs=epochs_for(preset, clips, budget_gmacs),
             lr=3e-3,
             smoothing=0.1,
+            precision="bf16",  # a quarter sooner on processors that have it
             out=out,
             seed=seed,
             narrator=terminal,
