@@ -23,6 +23,9 @@ SLOW = {
     "motionformer_b_16x4",
     "motionformer_joint_16x4",
     "videomae_b_official",
+    "tv_mvit_v1_b",
+    "tv_mvit_v2_s",
+    "ptv_mvit_base_16x4",
 }
 NAMES = [
     "glore_resnet50_3d",
@@ -52,6 +55,9 @@ NAMES = [
     "motionformer_b_16x4",
     "motionformer_joint_16x4",
     "videomae_b_official",
+    "tv_mvit_v1_b",
+    "tv_mvit_v2_s",
+    "ptv_mvit_base_16x4",
 ]
 
 

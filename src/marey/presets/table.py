@@ -12,6 +12,7 @@ from .inception import INCEPTION
 from .ladder import LADDER
 from .mfnet import MFNET
 from .motionformer import MOTIONFORMER
+from .mvit import MVIT
 from .nonlocal_study import STUDY
 from .preset import Preset
 from .residual import RESIDUAL
@@ -35,5 +36,6 @@ PRESETS: dict[str, Preset] = {
         *STUDY,
         *MOTIONFORMER,
         *VIT,
+        *MVIT,
     )
 }

@@ -7,6 +7,7 @@ from . import (
     mfnet,
     mmaction2,
     motionformer,
+    mvit,
     pyslowfast,
     pytorchvideo,
     s3d,
@@ -31,4 +32,5 @@ RELEASES: tuple[Release, ...] = (
     *motionformer.RELEASES,
     *timesformer.RELEASES,
     *videomae.RELEASES,
+    *mvit.RELEASES,
 )
