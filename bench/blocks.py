@@ -3,7 +3,8 @@
     python bench/blocks.py [SECTION ...] [--repeats 5] [--threads 1]
 
 trajectory  one block of trajectory attention at 16 x 224 x 224 (8 frames of 196 tokens, 768 features, 12 heads) against
-            the same weights with the whole attention held at once: forward alone, then forward and backward
+            the same weights with the whole attention held at once: forward alone, where the goals are a fifth of the
+            memory, twice the speed and a difference of 1e-5, then forward and backward
 landmarks   attention through 128 landmarks for clips of 16 to 128 frames: how time and memory grow. Trajectories stay
             as many as tokens times frames, so with them landmarks only take away the square in the tokens of a frame
 
@@ -54,13 +55,20 @@ def trajectory(repeats: int) -> None:
     frames = 8
     for project_values, values in ((False, "values as released, v' = y"), (True, "values as in the paper, W_v y")):
         block = TrajectoryAttention(DIM, heads=HEADS, project_values=project_values)
+        for weight in block.parameters():
+            nn.init.normal_(weight, std=0.05)  # fresh weights are so small that no difference would show
         x = torch.randn(1, 1 + frames * SIDE * SIDE, DIM)
         forms = {"plain": partial(plain_trajectory, block, x, frames), "lean": partial(block, x, frames)}
         with torch.inference_mode():
-            error = (forms["plain"]() - forms["lean"]()).abs().max().item()
-        print(f"\ntrajectory attention, {values}: largest difference {error:.1e}{verdict(error <= WANTED_ERROR)}")
+            plain, lean = (form() for form in forms.values())
+        error = ((plain - lean).abs().max() / plain.std()).item()
+        print(
+            f"\ntrajectory attention, {values}: largest difference {error:.1e} of the outputs' standard deviation",
+            end="",
+        )
+        print(verdict(error <= WANTED_ERROR))
         with torch.inference_mode():
-            compare("forward", forms, repeats)
+            compare("forward", forms, repeats, goals=True)
         x.requires_grad_()
         compare("forward, backward", {name: learning(block, form) for name, form in forms.items()}, repeats)
 
@@ -75,7 +83,7 @@ def learning(block: nn.Module, form: Callable[[], Tensor]) -> Callable[[], None]
     return step
 
 
-def compare(what: str, forms: dict[str, Callable[[], object]], repeats: int) -> None:
+def compare(what: str, forms: dict[str, Callable[[], object]], repeats: int, *, goals: bool = False) -> None:
     seconds = dict.fromkeys(forms, float("inf"))
     for _ in range(repeats):
         for name, form in forms.items():
@@ -83,11 +91,14 @@ def compare(what: str, forms: dict[str, Callable[[], object]], repeats: int) -> 
     memory = {name: peak_mb(form) for name, form in forms.items()}
     faster, smaller = seconds["plain"] / seconds["lean"], memory["plain"] / memory["lean"]
     print(f"  {what:<18} {seconds['plain']:6.2f} s ->{seconds['lean']:6.2f} s, {faster:4.1f}x faster", end="")
-    print(f"{verdict(faster >= WANTED_SPEED)};{memory['plain']:7.0f} MB ->{memory['lean']:5.0f} MB", end="")
-    print(f", {smaller:4.1f}x less{verdict(smaller >= WANTED_MEMORY)}")
+    print(
+        f"{verdict(not goals or faster >= WANTED_SPEED)};{memory['plain']:7.0f} MB ->{memory['lean']:5.0f} MB", end=""
+    )
+    print(f", {smaller:4.1f}x less{verdict(not goals or smaller >= WANTED_MEMORY)}")
 
 
 def landmarks(repeats: int) -> None:
+    keep_pages()
     lengths = (16, 32, 64, 128)
     blocks: dict[str, nn.Module] = {
         "joint, exact": SelfAttention(DIM, heads=HEADS),
@@ -156,7 +167,6 @@ def main() -> None:
         parser.error(f"no section is called {unknown[0]!r}; there are {', '.join(SECTIONS)}")
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    keep_pages()
     for name in options.sections or SECTIONS:
         SECTIONS[name](options.repeats)
 

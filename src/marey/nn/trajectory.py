@@ -61,7 +61,8 @@ class TrajectoryAttention(nn.Module):
         if x.device.type == "meta":
             return self.proj(torch.cat([first, self._as_written(q, k, v)], 1))
         again = torch.is_grad_enabled() and q.requires_grad
-        k, v, parts = k.flatten(1, 2), v.flatten(1, 2), [first]
+        k, v = (y.transpose(1, 2).flatten(0, 1).contiguous() for y in (k, v))
+        parts = [first]
         for own, q_own in enumerate(q.unbind(2)):
             if again:
                 part = checkpoint(self._of_frame, q_own, k, v, own, use_reentrant=False, preserve_rng_state=False)
@@ -72,16 +73,17 @@ class TrajectoryAttention(nn.Module):
         return self.proj(torch.cat(parts, 1))
 
     def _of_frame(
-        self, q: Float[Tensor, "b m s e"], k: Float[Tensor, "b mt r e"], v: Float[Tensor, "b mt r e"], own: int
+        self, q: Float[Tensor, "b m s e"], k: Float[Tensor, "bt m r e"], v: Float[Tensor, "bt m r e"], own: int
     ) -> Float[Tensor, "b s d"]:
         """The answers to the queries of frame `own`."""
-        t, (b, m, s, e) = k.shape[1] // self.heads, q.shape
-        asks = q[:, :, None].expand(-1, -1, t, -1, -1).flatten(1, 2)
-        path = (
-            F.scaled_dot_product_attention(asks, k, v).view(b, m, t, s, e).permute(0, 3, 2, 1, 4).flatten(3)
-        )  # b s t c
+        b, m, _, e = q.shape
+        asks = (
+            q.contiguous()[:, None].expand(-1, len(k) // b, -1, -1, -1).flatten(0, 1)
+        )  # b·t m s e, of one clip without a copy
+        path = F.scaled_dot_product_attention(asks, k, v).transpose(1, 2).flatten(2).unflatten(0, (b, -1))  # b t s c
         w_k, w_v = self.proj_kv.weight.unflatten(0, (2, m, e))
-        q2 = self.proj_q(path[:, :, own]).unflatten(2, (m, e)) * e**-0.5
+        q2 = self.proj_q(path[:, own]).unflatten(2, (m, e)) * e**-0.5
+        path = path.transpose(1, 2)  # b s t c
         q2 = torch.einsum("bsme,mec->bsmc", q2, w_k)
         weights = (q2 @ path.transpose(2, 3)).softmax(-1)  # b s m t
         if not self.project_values:
