@@ -26,6 +26,7 @@ from .interface import VideoModel
 from .trial import SIZES, TrialError, module_called, trial_input, watch, where
 
 M = TypeVar("M", bound=nn.Module)
+Lows = Mapping[str, tuple[int, int]]
 CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 LONG_RANGE = (DoubleAttention, GloRe, NonLocal)  # blocks that see the merged map and give back an octave
 NAMED = 8  # modules that one sentence names
@@ -60,6 +61,14 @@ def octavize(
     Tensors of a convolution NAME go by NAME.h2h, NAME.h2l, NAME.l2h and NAME.l2l. A ValueError names what cannot act
     on two frequencies: groups that do not divide, odd strides, functions that neither treat places alike nor pool.
     """
+    lows = octave_channels(model, alpha=alpha, last_plain=last_plain, plain=plain, example=example)
+    return put_octaves(copy.deepcopy(model), lows)
+
+
+def octave_channels(
+    model: nn.Module, *, alpha: float, last_plain: bool = True, plain: Sequence[str] = (), example: Tensor | None = None
+) -> Lows:
+    """What `octavize` does to each convolution: its name, and how many low channels come and go."""
     low_channels(1, alpha)
     modules: dict[str, nn.Module] = dict(model.named_modules())
     chosen = [module_called(modules, name) for name in ([plain] if isinstance(plain, str) else plain)]
@@ -80,9 +89,13 @@ def octavize(
             f"no map of {type(model).__name__} becomes an octave at alpha {alpha}: it has too few channels, or no "
             "stage but the last; take a larger alpha or last_plain=False"
         )
-    model = copy.deepcopy(model)
-    lows = {id(model.get_submodule(name)): pair for name, pair in found.items()}
-    _replace(model, lambda conv: OctConv.of(conv, low_in=lows[id(conv)][0], low_out=lows[id(conv)][1]), lows)
+    return found
+
+
+def put_octaves(model: M, lows: Lows) -> M:
+    """The same network with `OctConv` for its named convolutions, which have so many low channels (in, out)."""
+    convs = {id(model.get_submodule(name)): pair for name, pair in lows.items()}
+    _replace(model, lambda conv: OctConv.of(conv, low_in=convs[id(conv)][0], low_out=convs[id(conv)][1]), convs)
     return model
 
 
@@ -237,7 +250,7 @@ def _lows(
     alpha: float,
     plain: Collection[str],
     merging: Collection[str],
-) -> dict[str, tuple[int, int]]:
+) -> Lows:
     """How many channels of each convolution but the first are low, of those that come and of those that go.
 
     Raises a ValueError that names everything that cannot act on two frequencies.

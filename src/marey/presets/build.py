@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from ..errors import CheckpointError, UsageError
 from ..models import VideoModel
 from ..training.checkpoint import load_checkpoint, load_into
+from .octave import IMPOSSIBLE
 from .preset import Preset
 from .table import PRESETS
 
@@ -14,6 +15,8 @@ def find_preset(name: str) -> Preset:
     """The preset of that name; UsageError names the nearest ones for a name that is in no row."""
     if name in PRESETS:
         return PRESETS[name]
+    if name in IMPOSSIBLE:
+        raise UsageError(f"{name} cannot be built: {IMPOSSIBLE[name]}")
     near = get_close_matches(name, PRESETS, n=3, cutoff=0.4)
     hint = f"did you mean {' or '.join(near)}?" if near else "`marey models` lists them all"
     raise UsageError(f"no preset is called {name!r}; {hint}")
