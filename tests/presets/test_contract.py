@@ -1,7 +1,8 @@
-"""What every preset promises, tried on all of them at miniature size."""
+"""What every preset promises, tried on all of them at miniature size, each miniature once."""
 
 import pytest
 import torch
+from kinds import ALL, KINDS
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -11,7 +12,7 @@ from marey.presets import PRESETS, Preset
 CLASSES = 7
 
 
-@pytest.fixture(params=PRESETS.values(), ids=PRESETS)
+@pytest.fixture(params=KINDS)
 def preset(request: pytest.FixtureRequest) -> Preset:
     return request.param
 
@@ -114,6 +115,7 @@ def test_a_small_side_is_refused_with_both_numbers(preset: Preset, model: VideoM
         model(clips(preset, 1, side=small))
 
 
+@pytest.mark.parametrize("preset", ALL, indirect=True)
 def test_the_real_size_runs_on_the_meta_device(preset: Preset) -> None:
     clip = preset.clip
     with torch.device("meta"):

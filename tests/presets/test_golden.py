@@ -28,6 +28,8 @@ SLOW = {
     "ptv_mvit_base_16x4",
 }
 NAMES = [
+    "d14_oct_mobilenet_v1",
+    "d14_oct_resnet50_a0.5",
     "glore_resnet50_3d",
     "i3d_inception_rgb",
     "mfnet_3d",

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from kinds import ALL
 from torch.utils.flop_counter import FlopCounterMode
 
 from marey.presets import PRESETS, Preset, count, find_preset, layer_table
@@ -32,7 +33,7 @@ def never_run(preset: Preset, layers: set[str]) -> int:
     return sum(parameters[key].numel() for key in preset.dead_keys if key.rpartition(".")[0] not in layers)
 
 
-@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+@pytest.mark.parametrize("preset", ALL)
 def test_layers_add_up_to_the_whole(preset: Preset) -> None:
     rows, cost = layer_table(preset), count(preset)
     assert sum(row.params for row in rows) + never_run(preset, {row.name for row in rows}) == cost.params

@@ -14,6 +14,7 @@ from .mfnet import MFNET
 from .motionformer import MOTIONFORMER
 from .mvit import MVIT
 from .nonlocal_study import STUDY
+from .octave import OCTAVES
 from .preset import Preset
 from .residual import RESIDUAL
 from .slowfast import SLOWFAST
@@ -37,5 +38,6 @@ PRESETS: dict[str, Preset] = {
         *MOTIONFORMER,
         *VIT,
         *MVIT,
+        *OCTAVES,
     )
 }

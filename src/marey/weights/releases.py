@@ -8,6 +8,7 @@ from . import (
     mmaction2,
     motionformer,
     mvit,
+    octave,
     pyslowfast,
     pytorchvideo,
     s3d,
@@ -33,4 +34,5 @@ RELEASES: tuple[Release, ...] = (
     *timesformer.RELEASES,
     *videomae.RELEASES,
     *mvit.RELEASES,
+    *octave.RELEASES,
 )
