@@ -105,7 +105,7 @@ def stage(
 
 
 def models(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="one preset only")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="one preset only, or hf:OWNER/NAME")] = None,
     layers: Annotated[
         bool, typer.Option("--layers", help="stages and layers of NAME: output, receptive field, GMACs")
     ] = False,
@@ -119,7 +119,7 @@ def models(
         raise UsageError(f"--fps is {fps:g}; it must be more than 0")
     if layers and name is None:
         raise UsageError("--layers needs the name of a model, such as: marey models c3d --layers")
-    from ..presets import find_preset, layer_table, model_rows, stage_table
+    from ..presets import find_preset, layer_table, model_row, model_rows, stage_table
 
     if layers and name is not None:
         rows = layer_table(find_preset(name))
@@ -132,7 +132,7 @@ def models(
             columns = ("layer", "kind", "output c x t x h x w", "receptive field t x h x w", "parameters", "GMACs")
             print_table(columns, [show.layer_row(row) for row in rows])
         return
-    chosen = [row for row in model_rows(fps=fps) if name is None or row.name == find_preset(name).name]
+    chosen = model_rows(fps=fps) if name is None else [model_row(find_preset(name), fps=fps)]
     if json:
         print_json([row.to_dict() for row in chosen])
     else:

@@ -34,7 +34,9 @@ Rename = Annotated[
 LeaveOut = Annotated[
     list[str] | None, typer.Option("--leave-out", metavar="CLASS", help="leave a class out; may be repeated")
 ]
-PresetName = Annotated[str | None, typer.Option("--preset", help="model to use; `marey models` lists them")]
+PresetName = Annotated[
+    str | None, typer.Option("--preset", help="model to use: one that `marey models` lists, or hf:OWNER/NAME")
+]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps")]
 Decoder = Annotated[
     str, typer.Option("--decoder", help="what reads videos: pyav, torchcodec, or auto: torchcodec where it can")

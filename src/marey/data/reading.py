@@ -48,10 +48,10 @@ def cut(count: int, length: int, offset: float) -> np.ndarray:
 
 
 def read_grid(sample: Sample, spec: ClipSpec, *, decoder: DecoderName = "pyav") -> np.ndarray:
-    """uint8 (n, h, w, 3): the whole span on its grid, the short side short_px."""
+    """uint8 (n, h, w, 3): the whole span on its grid, resized as the specification says."""
     with open_video(sample.path, decoder=decoder) as video:
         seconds = grid_seconds(spec, video, *span(sample, video))
-        return video.frames_at(seconds, short_px=spec.short_px, resample=spec.resample).frames
+        return resized(video, seconds, spec)
 
 
 def read_canvas(sample: Sample, spec: ClipSpec, *, offset: float, decoder: DecoderName = "pyav") -> np.ndarray:
@@ -59,7 +59,12 @@ def read_canvas(sample: Sample, spec: ClipSpec, *, offset: float, decoder: Decod
     with open_video(sample.path, decoder=decoder) as video:
         grid = grid_seconds(spec, video, *span(sample, video))
         seconds = grid[cut(len(grid), canvas_frames(spec), offset)]
-        return video.frames_at(seconds, short_px=spec.short_px, resample=spec.resample).frames
+        return resized(video, seconds, spec)
+
+
+def resized(video: Video, seconds: np.ndarray, spec: ClipSpec) -> np.ndarray:
+    """uint8 (n, h, w, 3): the frames on screen at sorted times, resized as the specification says."""
+    return video.frames_at(seconds, short_px=spec.short_px, squash=spec.squash, resample=spec.resample).frames
 
 
 def square(frames: np.ndarray, offset: float) -> np.ndarray:
@@ -85,7 +90,7 @@ def cut_views(video: Video, seconds: np.ndarray, spec: ClipSpec, *, crop_count: 
     Of a specification that takes whole frames: (views, t, h, w, 3), for there is but one crop.
     """
     once, back = np.unique(seconds, return_inverse=True)
-    frames = video.frames_at(once, short_px=spec.short_px, resample=spec.resample).frames
+    frames = resized(video, once, spec)
     seen = [frames] if spec.whole else crops(frames, spec.side_px, crop_count)
     shots = [crop[back.reshape(seconds.shape)] for crop in seen]
     return np.stack(shots, axis=1).reshape(-1, *shots[0].shape[1:])

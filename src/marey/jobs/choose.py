@@ -74,7 +74,12 @@ class Choice:
 
 def preset_of_clips(name: str) -> Preset:
     """The preset of that name; UsageError for one that is not there, or that does not answer RGB clips as wholes."""
-    preset = find_preset(name)
+    return that_takes_clips(find_preset(name))
+
+
+def that_takes_clips(preset: Preset) -> Preset:
+    """The preset; UsageError for one that does not answer RGB clips as wholes."""
+    name = preset.name
     if preset.dense:
         raise UsageError(f"preset {name} answers every pixel of an image, not a clip; take one that classifies clips")
     if preset.clip.modality != "rgb":
@@ -111,7 +116,7 @@ def choose_recipe(
 
     linear       convex: descent with momentum, and the weight decay that won on the design half of real clips
     frozen       another head on fixed features: a small problem; many cheap epochs, strong decay
-    whole        about STEPS_FROM_SCRATCH optimizer steps at batch 16; a tenth of the rate when fine-tuning
+    whole        about STEPS_FROM_SCRATCH optimizer steps at batch 16; a tenth of the rate when fine-tuning, or the preset's own
 
     watched  whether there are clips to validate on; UsageError where patience is asked for without them
     """
@@ -124,7 +129,8 @@ def choose_recipe(
     elif preset.frozen:
         by_rule = (100, 1e-3, 0.1)
     else:
-        by_rule = (max(10, min(200, round(STEPS_FROM_SCRATCH / steps))), 3e-4 if fine_tune else 2e-3, 0.05)
+        rate = preset.lr or (3e-4 if fine_tune else 2e-3)
+        by_rule = (max(10, min(200, round(STEPS_FROM_SCRATCH / steps))), rate, 0.05)
     recipe = Recipe(
         epochs=by_rule[0] if wishes.epochs is None else wishes.epochs,
         lr=by_rule[1] if wishes.lr is None else wishes.lr,

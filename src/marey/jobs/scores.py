@@ -13,11 +13,11 @@ from torch import Tensor
 from ..data import Quarantine, Sample, view_batches
 from ..errors import UsageError, VideoError
 from ..models import VideoModel
-from ..presets import LABEL_LISTS, create_model, label_list
+from ..presets import LABEL_LISTS, create_model, find_preset, label_list, preset_in
 from ..tasks import Recognition
 from ..training import file_hash, load_checkpoint, pick_device, save_checkpoint
 from ..video import ClipSpec, DecoderName, probe, to_input
-from .choose import preset_of_clips
+from .choose import that_takes_clips
 from .features import encode_samples
 from .lesson import Lesson
 from .narrate import Narrator, progress_of
@@ -59,7 +59,7 @@ def open_model(path: Path, *, device: str = "auto", decoder: str = "pyav") -> Tr
     reader = pick_decoder(decoder)
     file = model_file(path)
     header, _ = load_checkpoint(file)
-    preset_of_clips(header["preset"])
+    that_takes_clips(preset_in(header))
     task = Recognition(heads={h: tuple(v) for h, v in header["labels"].items()}, multi_label=header["multi_label"])
     place = pick_device(device)
     model = create_model(header["preset"], num_classes=task.classes, weights=file).to(place).eval()
@@ -70,9 +70,10 @@ def open_model(path: Path, *, device: str = "auto", decoder: str = "pyav") -> Tr
 def keep_model(path: Path, lesson: Lesson, preset: str, samples: Sequence[Sample]) -> Trained:
     """Write what a lesson taught, with everything that is needed to use it."""
     window_s = typical_span_s(samples)
+    arguments = {"num_classes": lesson.task.classes, **find_preset(preset).arguments}
     header = {
         "preset": preset,
-        "arguments": {"num_classes": lesson.task.classes} | ({"variant": lesson.variant} if lesson.variant else {}),
+        "arguments": arguments | ({"variant": lesson.variant} if lesson.variant else {}),
         "clip": lesson.spec.to_dict(),
         "labels": {head: list(labels) for head, labels in lesson.task.heads.items()},
         "multi_label": lesson.task.multi_label,
@@ -199,7 +200,7 @@ def spec_stamp(spec: ClipSpec, preset: str, *, views: str, decoder: DecoderName)
         "views": views,
         "frames": spread if spec.sampling == "uniform" else f"{spec.frames}x{spec.stride}{rate}",
         "side_px": spec.side_px,
-        "resize": f"short side {spec.short_px} px, {spec.resample}",
+        "resize": f"{'both sides' if spec.squash else 'short side'} {spec.short_px} px, {spec.resample}",
         "decoder": decoder_version(decoder),
         "preset": preset,
     }

@@ -1,6 +1,6 @@
 """The table of named, measured models, and what builds and measures them."""
 
-from .build import classes_in, create_model, find_preset, start_from_checkpoint, variant_in
+from .build import classes_in, create_model, find_preset, preset_in, start_from_checkpoint, variant_in
 from .convert import Conversion, Inspection, Misfit, convert_weights, inspect_weights
 from .costs import cost_of, costs_json
 from .fit import Diff
@@ -42,6 +42,7 @@ __all__ = [
     "model_row",
     "model_rows",
     "models_markdown",
+    "preset_in",
     "stage_table",
     "start_from_checkpoint",
     "trace_layers",

@@ -6,15 +6,21 @@ from difflib import get_close_matches
 from ..errors import CheckpointError, UsageError
 from ..models import VideoModel
 from ..training.checkpoint import load_checkpoint, load_into
+from .hub import held_hub_preset, hub_preset, is_hub_name
 from .octave import IMPOSSIBLE
 from .preset import Preset
 from .table import PRESETS
 
 
 def find_preset(name: str) -> Preset:
-    """The preset of that name; UsageError names the nearest ones for a name that is in no row."""
+    """The preset of that name, or of an encoder of transformers (`hf:OWNER/NAME`, see `hub_preset`).
+
+    UsageError names the nearest ones for a name that is in no row.
+    """
     if name in PRESETS:
         return PRESETS[name]
+    if is_hub_name(name):
+        return hub_preset(name)
     if name in IMPOSSIBLE:
         raise UsageError(f"{name} cannot be built: {IMPOSSIBLE[name]}")
     near = get_close_matches(name, PRESETS, n=3, cutoff=0.4)
@@ -39,14 +45,16 @@ def create_model(
     Raises UsageError for an unknown name or an impossible count, CheckpointError for a file of another preset, of
     another number of classes, or whose tensors do not fit, MissingExtra where the start needs a missing package.
     """
-    preset = find_preset(name)
     if num_classes is not None and num_classes < 1:
         raise UsageError(f"num_classes is {num_classes}; a model needs at least 1")
     if weights is None:
+        preset = find_preset(name)
         model = preset.builder(variant)(num_classes=num_classes or preset.classes)
         if preset.pretrained is not None:
             preset.pretrained(model)
         return model
+    if not is_hub_name(name):
+        find_preset(name)
     header, tensors = load_checkpoint(weights)
     if header["preset"] != name:
         raise CheckpointError(f"{weights}: holds a {header['preset']}, not a {name}; build it with that name")
@@ -59,7 +67,7 @@ def create_model(
     saved = variant_in(header)
     if variant is not None and variant != saved:
         raise CheckpointError(f"{weights}: was saved as variant {saved}, not {variant}; leave the variant out")
-    model = preset.builder(saved)(num_classes=held)
+    model = preset_in(header).builder(saved)(num_classes=held)
     load_into(model, tensors, path=weights)
     return model
 
@@ -83,6 +91,15 @@ def start_from_checkpoint(model: VideoModel, weights: str | os.PathLike[str]) ->
     ]
     load_into(model, tensors | {name: own[name] for name in fresh}, path=weights)
     return fresh
+
+
+def preset_in(header: dict) -> Preset:
+    """The preset of a checkpoint. Of an encoder of transformers the checkpoint has all that it takes to build it anew,
+    so neither the hub's cache nor the folder that it came from is needed any more."""
+    name, arguments = header["preset"], header["arguments"]
+    if is_hub_name(name) and isinstance(arguments.get("encoder"), dict):
+        return held_hub_preset(name, arguments, header["clip"])
+    return find_preset(name)
 
 
 def variant_in(header: dict) -> str | None:

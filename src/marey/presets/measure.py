@@ -110,7 +110,9 @@ def _trace(model: VideoModel, spec: ClipSpec) -> tuple[list[LayerRow], Cost]:
         counted.update(map(id, module.parameters()))
         if isinstance(module, NORMS) and rows:
             rows[-1] = replace(rows[-1], params=rows[-1].params + params)
-        elif not isinstance(module, SILENT) and (seen := trace.field(result)) is not None:
+        elif isinstance(module, SILENT) or not isinstance(result, torch.Tensor):
+            return  # tables of positions, say, come as pairs
+        elif (seen := trace.field(result)) is not None:
             rows.append(LayerRow(name, kind_of(module), size_of(result, seen), *seen.sight, params, macs / 1e9))
 
     for name, module in model.named_modules():

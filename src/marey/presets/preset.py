@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from ..errors import UsageError
 from ..models import VideoModel
@@ -55,6 +55,8 @@ class Preset:
     scores      published figures of the official weights, which Marey does not ship
     frozen      whether the encoder is used as it is and only the head learns
     linear      whether that head is linear: its problem is convex, and gradient descent with weight decay solves it
+    lr          the rate at which a whole network that starts from `pretrained` goes on to learn; None leaves it to rule
+    arguments   what a checkpoint must say, besides the name, for `build` to be made anew, as plain JSON
     """
 
     name: str
@@ -71,6 +73,8 @@ class Preset:
     scores: tuple[Score, ...] = ()
     frozen: bool = False
     linear: bool = False
+    lr: float | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def builder(self, variant: str | None = None) -> Build:
         """`build`, or that of a variant; UsageError names those there are."""

@@ -50,6 +50,7 @@ class ClipSpec:
     sampling  "dense": frames * stride consecutive frames; "uniform": spread over the whole clip
     resample  resize filter
     whole     feed the whole frame, whatever its shape, with short side short_px, instead of a square crop of it
+    squash    resize to short_px x short_px, whatever the shape was, before the side_px crop
     modality  "rgb", or "flow": two channels of optical flow, x and y
     """
 
@@ -63,6 +64,7 @@ class ClipSpec:
     sampling: Literal["dense", "uniform"] = "dense"
     resample: Literal["area", "bilinear", "bicubic"] = "area"
     whole: bool = False
+    squash: bool = False
     modality: Literal["rgb", "flow"] = "rgb"
 
     def __post_init__(self) -> None:
@@ -75,6 +77,8 @@ class ClipSpec:
             )
         if self.fps is not None and self.fps <= 0:
             raise ValueError(f"fps is {self.fps}; it must be positive")
+        if self.whole and self.squash:
+            raise ValueError("whole and squash are both set; a frame either keeps its shape or does not")
         if not len(self.mean) == len(self.std) == self.channels:
             raise ValueError(
                 f"mean and std have {len(self.mean)} and {len(self.std)} values; {self.modality} has {self.channels}"

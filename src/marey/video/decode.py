@@ -65,20 +65,26 @@ class Video:
         self._decoder = None
 
     def frames_at(
-        self, seconds: Sequence[float] | np.ndarray, *, short_px: int | None = None, resample: Resample = "area"
+        self,
+        seconds: Sequence[float] | np.ndarray,
+        *,
+        short_px: int | None = None,
+        squash: bool = False,
+        resample: Resample = "area",
     ) -> Clip:
         """For each of the sorted times the frame on screen then; times may repeat.
 
         Before the first frame that is the first frame, after the end the last one. `short_px` resizes the short side
-        as the frame is converted. Only the frames that are asked for are converted, and the file is sought only where
-        a keyframe saves decoding. VideoError where a frame that is asked for is damaged.
+        as the frame is converted, and with `squash` the long one to as much. Only the frames that are asked for are
+        converted, and the file is sought only where a keyframe saves decoding. VideoError where a frame that is asked
+        for is damaged.
         """
         times = np.asarray(seconds, dtype=np.float64)
         if times.ndim != 1 or not len(times) or not np.isfinite(times).all():
             raise ValueError(f"seconds are {seconds}; they must be at least one finite number")
         if (np.diff(times) < 0).any():
             raise ValueError(f"seconds are {seconds}; they must be sorted")
-        frames, shown = self._opened().frames_at(times.tolist(), self._size(short_px), resample)
+        frames, shown = self._opened().frames_at(times.tolist(), self._size(short_px, squash=squash), resample)
         return Clip(frames, shown, self.info.fps, self.info.path)
 
     def stream(
@@ -112,8 +118,10 @@ class Video:
             frames, _ = self._opened().frames_at([second], size, resample)
             yield second, frames[0]
 
-    def _size(self, short_px: int | None) -> tuple[int, int]:
+    def _size(self, short_px: int | None, *, squash: bool = False) -> tuple[int, int]:
         width, height = self.info.width, self.info.height
+        if squash and short_px is not None:
+            return short_px, short_px
         return (width, height) if short_px is None else short_side(width, height, short_px)
 
     def _opened(self) -> Decoder:
