@@ -116,7 +116,8 @@ def choose_recipe(
 
     linear       convex: descent with momentum, and the weight decay that won on the design half of real clips
     frozen       another head on fixed features: a small problem; many cheap epochs, strong decay
-    whole        about STEPS_FROM_SCRATCH optimizer steps at batch 16; a tenth of the rate when fine-tuning, or the preset's own
+    whole        about STEPS_FROM_SCRATCH optimizer steps at batch 16; when fine-tuning a tenth of the rate; the
+                 preset's own rate where it has one
 
     watched  whether there are clips to validate on; UsageError where patience is asked for without them
     """
