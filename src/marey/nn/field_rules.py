@@ -29,7 +29,9 @@ def rule_of(operation: Any) -> Rule:
 
 def elementwise(fields: Fields, inputs: Sequence[Tensor], args: Args, out: Any) -> Iterator[Field]:
     """Every output value comes from the input values at its own place, or from such as are the same everywhere."""
-    field = joined(fields, inputs)
+    field, *rest = (fields[x] for x in inputs)
+    for other in rest:
+        field = field | beside(other, field)
     for tensor in (x for x in tree_leaves(out) if isinstance(x, Tensor)):
         alike = [fields[x].dims for x in inputs if x.shape == tensor.shape]
         yield field.with_dims(alike[0]) if alike else field.with_dims(plain(tensor.shape)).mixed(AXES)
@@ -40,6 +42,15 @@ def mixing(fields: Fields, inputs: Sequence[Tensor], args: Args, out: Any) -> It
     field = joined(fields, inputs)
     for tensor in (x for x in tree_leaves(out) if isinstance(x, Tensor)):
         yield field.with_dims(plain(tensor.shape)).mixed(AXES)
+
+
+def beside(other: Field, field: Field) -> Field:
+    """Where a tensor is broadcast along a part of an axis that the first holds whole, each value stands repeatedly."""
+    for axis, have, want in zip(AXES, other.extent[1:], field.extent[1:], strict=True):
+        times = want // have
+        if 1 < have < want and not other.span(axis).jump % times:
+            other = other.with_span(axis, other.span(axis).repeated(times))
+    return other
 
 
 def joined(fields: Fields, inputs: Sequence[Tensor]) -> Field:
@@ -245,7 +256,9 @@ RULES: dict[Any, Rule] = {
     aten.avg_pool3d: pooling,
     aten._adaptive_avg_pool2d: adaptive_pooling,
     aten._adaptive_avg_pool3d: adaptive_pooling,
+    aten.upsample_nearest1d: repeating,
     aten.upsample_nearest2d: repeating,
+    aten.upsample_nearest3d: repeating,
     aten.mean: reduction,
     aten.sum: reduction,
     aten.amax: reduction,

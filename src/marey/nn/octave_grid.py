@@ -48,9 +48,8 @@ def add_spread(high: Tensor, low: Tensor) -> Tensor:
     size = high.shape[-n:]
     if any(2 * have != want for have, want in zip(low.shape[-n:], size, strict=True)):
         return high.add_(spread(low, size))
-    pairs = high.unflatten(-1, (-1, 2))  # neighbours, to both of which the same is added
+    wide = high.unflatten(-1, (-1, 2))  # neighbours, to both of which the same is added
     if n == 1:
-        pairs.add_(low.unsqueeze(-1))
-    else:
-        pairs.unflatten(-3, (-1, 2)).add_(low.unsqueeze(-1).unsqueeze(-3))
-    return high
+        return wide.add_(low.unsqueeze(-1)).flatten(-2)
+    wide = wide.unflatten(-3, (-1, 2)).add_(low.unsqueeze(-1).unsqueeze(-3))
+    return wide.flatten(-4, -3).flatten(-2)

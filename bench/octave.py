@@ -1,0 +1,93 @@
+"""Whether octaves save the time that they save in multiply-adds: ResNet-50 at alpha .5 against the plain one, CPU.
+
+    python bench/octave.py [--repeats 10] [--threads N]
+
+Both networks are in evaluation mode and channels-last memory, their normalizations folded into the convolutions before
+them. Runs take turns and the shortest counts, so that what else the machine does spoils little.
+"""
+
+import argparse
+import time
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from marey.nn import OctConv
+from marey.presets import count, create_model, find_preset
+
+PLAIN, OCTAVE = "resnet50", "oct_resnet50_a500"
+WANTED = 0.85  # of the theoretical saving, at a batch of 8
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    report(options.repeats)
+
+
+def report(repeats: int) -> None:
+    """Prints a line a batch size: both times, their ratio, and the share of the theoretical saving."""
+    theory = count(find_preset(OCTAVE)).gmacs / count(find_preset(PLAIN)).gmacs
+    print(f"{OCTAVE} has {theory:.3f} of the multiply-adds of {PLAIN}; {torch.get_num_threads()} threads")
+    models: list[nn.Module] = [folded(create_model(name).eval()) for name in (PLAIN, OCTAVE)]
+    for model in models:
+        model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    for batch in (8, 1):
+        images = torch.randn(batch, 3, 224, 224).contiguous(memory_format=torch.channels_last)
+        plain_s, octave_s = shortest(models, images, repeats)
+        share = (1 - octave_s / plain_s) / (1 - theory)
+        goal = f" (goal {WANTED:.0%})" if batch == 8 else ""
+        print(
+            f"batch {batch}: plain {plain_s * 1e3:.1f} ms, octave {octave_s * 1e3:.1f} ms, ratio "
+            f"{octave_s / plain_s:.3f}: {share:.0%} of the theoretical saving{goal}"
+        )
+
+
+def shortest(models: list[nn.Module], images: Tensor, repeats: int) -> list[float]:
+    """Seconds of each model's quickest run; they run in turn."""
+    times: list[list[float]] = [[] for _ in models]
+    with torch.inference_mode():
+        for _ in range(repeats + 1):
+            for model, taken in zip(models, times, strict=True):
+                start = time.perf_counter()
+                model(images)
+                taken.append(time.perf_counter() - start)
+    return [min(taken[1:]) for taken in times]  # the first runs warm up
+
+
+def folded(model: nn.Module) -> nn.Module:
+    """The same network, each pair of convolution and normalization made into one convolution."""
+    for module in model.modules():
+        conv, norm = module._modules.get("conv"), module._modules.get("norm")
+        if not isinstance(norm, nn.BatchNorm2d):
+            continue
+        module._modules["norm"] = nn.Identity()
+        if isinstance(conv, OctConv):
+            fold_octave(conv, norm)
+        else:
+            assert isinstance(conv, nn.Conv2d)
+            module._modules["conv"] = fuse_conv_bn_eval(conv, norm)
+    return model
+
+
+@torch.no_grad()
+def fold_octave(conv: OctConv, norm: nn.BatchNorm2d) -> None:
+    """Both frequencies' gains into the weights that give them; their shifts as bias, once each."""
+    assert norm.running_var is not None and norm.running_mean is not None
+    gain = norm.weight / (norm.running_var + norm.eps).sqrt()
+    shift = norm.bias - norm.running_mean * gain
+    high = conv.out_channels - conv.low_out
+    for target, rows in (("h", slice(0, high)), ("l", slice(high, None))):
+        parts = [part for part in (conv._modules[f"h2{target}"], conv._modules[f"l2{target}"]) if part is not None]
+        for i, part in enumerate(parts):
+            assert isinstance(part, nn.Conv2d)
+            part.weight.mul_(gain[rows, None, None, None])
+            part.bias = None if i else nn.Parameter(shift[rows].clone())
+
+
+if __name__ == "__main__":
+    main()
