@@ -1,5 +1,6 @@
 """Samples to batches: what is decoded, in which order, and what happens to files that cannot be read."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -67,6 +68,21 @@ def test_three_crops_of_every_view_lie_side_by_side(film: Sample) -> None:
 def test_whole_frames_keep_their_shape(film: Sample) -> None:
     whole = ClipSpec(frames=4, stride=2, side_px=16, short_px=16, mean=(0.5,) * 3, std=(0.5,) * 3, whole=True)
     assert read_views(film, whole, views=2, crop_count=3).shape == (2, 4, 16, 24, 3)
+
+
+def test_squashed_frames_lose_their_shape_but_nothing_of_the_picture(tmp_path: Path) -> None:
+    frame = np.zeros((32, 64, 3), np.uint8)
+    frame[:, :16] = frame[:, -16:] = 250  # outside of a centre crop
+    with VideoWriter(tmp_path / "a.mp4", fps=Fraction(10), size=(64, 32), crf=10) as writer:
+        for _ in range(10):
+            writer.write(frame)
+    film = Sample(str(tmp_path / "a.mp4"), {"label": ("a",)})
+    squashed = replace(SPEC, squash=True)
+    (view,) = read_views(film, squashed)
+    assert view.shape == (4, 16, 16, 3)
+    assert view[:, :, :3].min() > 200 and view[:, :, 6:10].max() < 50 and view[:, :, -3:].min() > 200
+    assert read_views(film, SPEC).max() < 100
+    assert read_grid(film, squashed).shape[1:] == read_canvas(film, squashed, offset=0.5).shape[1:] == (16, 16, 3)
 
 
 def test_a_span_stays_inside_itself(film: Sample) -> None:

@@ -40,6 +40,7 @@ def test_a_clip_checks_itself(change: dict, message: str) -> None:
         ({"stride": -1}, "stride is -1; it must be 1 or more"),
         ({"short_px": 100}, "short_px is 100, smaller than the crop of side_px 112"),
         ({"fps": 0.0}, r"fps is 0.0; it must be positive"),
+        ({"whole": True, "squash": True}, "whole and squash are both set; a frame either keeps its shape or does not"),
     ],
 )
 def test_a_specification_checks_itself(change: dict, message: str) -> None:
@@ -51,3 +52,5 @@ def test_a_specification_survives_json() -> None:
     import json
 
     assert ClipSpec.from_dict(json.loads(json.dumps(SPEC.to_dict()))) == SPEC
+    older = {key: value for key, value in SPEC.to_dict().items() if key != "squash"}
+    assert ClipSpec.from_dict(older) == SPEC

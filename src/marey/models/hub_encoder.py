@@ -48,13 +48,23 @@ class HubEncoder(nn.Module):
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__()
-        self.reading = READINGS[config["model_type"]]
         transformers = library()
+        from huggingface_hub.errors import StrictDataclassError
+
+        self.reading = READINGS[config["model_type"]]
         network = getattr(transformers, self.reading.network)
-        settings = network.config_class.from_dict(copy.deepcopy(dict(config)))
+        try:
+            settings = network.config_class.from_dict(copy.deepcopy(dict(config)))
+            net = network(settings, **self.reading.options)
+        except (TypeError, ValueError, RuntimeError, StrictDataclassError) as error:
+            reason = str(error).strip().partition("\n")[0].rstrip(".:")
+            raise CheckpointError(
+                f"transformers {transformers.__version__} cannot build a {self.reading.family} of this config.json "
+                f"({reason}); fetch the checkpoint anew, or upgrade with pip install -U 'marey[transformers]'"
+            ) from error
         self.dim, self.depth = settings.hidden_size, settings.num_hidden_layers
         self.tubelet, self.patch = _patch(settings)
-        self.hold(network(settings, **self.reading.options))
+        self.hold(net)
 
     def hold(self, net: nn.Module) -> None:
         """Take a network of transformers of this kind for one's own, on the device of torch.device, if that is on."""

@@ -249,7 +249,8 @@ def _header(fit: Fit, classes: int, names: Sequence[str]) -> dict[str, Any]:
     span_s = 0.0 if clip.sampling == "uniform" else clip.frames * clip.stride / (clip.fps or 25.0)
     return {
         "preset": fit.preset.name,
-        "arguments": {"num_classes": classes} | ({"variant": fit.variant} if fit.variant else {}),
+        "arguments": {"num_classes": classes, **fit.preset.arguments}
+        | ({"variant": fit.variant} if fit.variant else {}),
         "clip": clip.to_dict(),
         "labels": {"label": list(names)},
         "multi_label": False,

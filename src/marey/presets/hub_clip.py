@@ -95,6 +95,14 @@ def clip_spec(folder: Path, *, usual: str, clips: bool, side: int, frames: int) 
         here, given = found
         kind = _kind(given, usual)
         stated = {**ALWAYS, **PROCESSORS[kind], **{key: value for key, value in given.items() if value is not None}}
+    try:
+        return _spec(stated, here, kind=kind, frames=frames)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{here} cannot be understood ({error}); fetch it anew") from error
+
+
+def _spec(stated: Stated, here: Path, *, kind: str, frames: int) -> ClipSpec:
+    """What the processor `kind` with these settings makes of a video."""
     if not stated["do_resize"]:
         raise CheckpointError(f"{here} says that frames are not resized, and videos are of all sizes; set do_resize")
     if stated["resample"] not in RESAMPLE:
