@@ -27,5 +27,5 @@ def costs_json() -> str:
 @cache
 def _kept() -> dict[str, Cost]:
     return {
-        name: Cost(**row) for name, row in json.loads(files(__package__).joinpath("costs.json").read_text()).items()
+        name: Cost(**row) for name, row in json.loads(files("marey.presets").joinpath("costs.json").read_text()).items()
     }
