@@ -15,7 +15,8 @@ from marey.errors import CheckpointError, MissingExtra
 from marey.models.hub_encoder import HubModel, load_encoder
 from marey.models.interface import VideoModel
 from marey.nn import AttentionHead, LinearHead
-from marey.presets import create_model, find_preset
+from marey.presets import count, create_model, find_preset
+from marey.video import ClipSpec
 
 FRAMES = {"timesformer": 3, "xclip": 3, "xclip_vision": 3}  # others: 4, where the network is one of clips
 
@@ -177,3 +178,23 @@ def test_the_head_is_any_over_tokens(tmp_path: Path) -> None:
     model = HubModel(num_classes=3, config=config, head=AttentionHead, side=16, frames=4)
     load_encoder(model, folder)
     assert model.eval()(pixels("vjepa2")).shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    "kind, frames, params, gmacs",
+    [
+        ("videomae", 16, 86_225_664, 180.345),
+        ("vivit", 32, 88_646_400, 451.525),
+        ("timesformer", 8, 121_258_752, 195.830),
+        ("vjepa2", 64, 303_885_312, None),
+    ],
+)
+def test_encoders_of_real_size_cost_what_is_published(kind: str, frames: int, params: int, gmacs: float | None) -> None:
+    """The configurations' own defaults, without the classifier of 400 classes, on the meta device."""
+    side = 256 if kind == "vjepa2" else 224
+    with torch.device("meta"):
+        model = HubModel(num_classes=400, config={"model_type": kind}, head=LinearHead, side=side, frames=frames).eval()
+    assert sum(p.numel() for p in model.encoder.parameters()) == params
+    if gmacs is not None:
+        spec = ClipSpec(frames, 1, side, side, mean=(0.5,) * 3, std=(0.5,) * 3)
+        assert count(model, spec).gmacs == pytest.approx(gmacs, abs=1e-3)
