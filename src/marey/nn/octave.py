@@ -85,6 +85,7 @@ class OctConv(nn.Module):
             low_out,
         )
         self.stride, self.margin = conv.stride[-space:], _margin(conv)[-space:]
+        self.cuts = any(self.margin)  # otherwise all sizes come out right by themselves
         if any(s > 1 and s % 2 for s in self.stride):
             raise ValueError(f"stride is {conv.stride}; two frequencies take a stride of 1 or an even one")
         alone = groups == conv.in_channels > 1
@@ -105,26 +106,28 @@ class OctConv(nn.Module):
                 self.register_module(f"{source}2{target}", part)
 
     def forward(self, x: Tensor | Sequence[Tensor | None]) -> Tensor:
-        x = self._taken(x)
-        high, low = x if isinstance(x, Octave) else (x, None)
-        size = [(n - m - 1) // s + 1 for n, m, s in zip(_space(x, self.stride), self.margin, self.stride, strict=True)]
-        half, out_high, out_low = [-(-n // 2) for n in size], None, None
+        x, parts = self._taken(x), self._modules
+        high, low = (x.high, x.low) if isinstance(x, Octave) else (x, None)
+        size = self._size(x) if self.cuts or high is None else None
+        half, out_high, out_low = size and [-(-n // 2) for n in size], None, None
         if high is not None:
             high = shrunk(high, self.stride)
-            out_high = self._convolved(self.h2h, high, size)
-            out_low = self._convolved(self.h2l, shrunk(high, (2,) * len(size)) if self.h2l else None, half)
+            if (h2h := parts["h2h"]) is not None:
+                out_high = self._run(h2h, high, size)
+            if (h2l := parts["h2l"]) is not None:
+                out_low = self._run(h2l, shrunk(high, (2,) * len(self.stride)), half)
         if low is not None:
-            low_size = [h if s == 1 else n for h, n, s in zip(half, size, self.stride, strict=True)]
-            more = self._convolved(self.l2h, shrunk(low, [max(s // 2, 1) for s in self.stride]), low_size)
-            if more is not None:
-                out_high = spread(more, size) if out_high is None else add_spread(out_high, more)
-            more = self._convolved(self.l2l, shrunk(low, self.stride) if self.l2l else None, half)
-            if more is not None:
+            if (l2h := parts["l2h"]) is not None:
+                at = half and [h if s == 1 else n for h, n, s in zip(half, size or half, self.stride, strict=True)]
+                more = self._run(l2h, shrunk(low, [max(s // 2, 1) for s in self.stride]), at)
+                out_high = spread(more, size or ()) if out_high is None else add_spread(out_high, more)
+            if (l2l := parts["l2l"]) is not None:
+                more = self._run(l2l, shrunk(low, self.stride), half)
                 out_low = more if out_low is None else out_low.add_(more)
         if out_low is None:
             assert out_high is not None
             return out_high
-        return Octave(out_high, out_low, (*out_low.shape[2 : -len(size)], *size))
+        return Octave(out_high, out_low, size and (*out_low.shape[2 : -len(size)], *size))
 
     def _taken(self, x: Tensor | Sequence[Tensor | None]) -> Tensor:
         """As an octave of as many low channels as the weights are for, or a plain map where that is none."""
@@ -140,13 +143,17 @@ class OctConv(nn.Module):
             )
         return x
 
-    def _convolved(self, conv: nn.Module | None, x: Tensor | None, size: Sequence[int]) -> Tensor | None:
-        """What a part gives, cut or padded with zeros before it so that it gives this size."""
-        if conv is None or x is None:
-            return None
-        lack = [n + m - have for n, m, have in zip(size, self.margin, _space(x, size), strict=True)]
-        if any(lack):
-            x = F.pad(x, [side for n in reversed(lack) for side in (n // 2, n - n // 2)])
+    def _size(self, x: Tensor) -> list[int]:
+        """The rows and columns that the plain convolution gives."""
+        have = x.shape[-len(self.stride) :]
+        return [(n - m - 1) // s + 1 for n, m, s in zip(have, self.margin, self.stride, strict=True)]
+
+    def _run(self, conv: nn.Module, x: Tensor, size: Sequence[int] | None) -> Tensor:
+        """What a part gives, cut or padded with zeros before it where it would give another size than this."""
+        if size is not None:
+            have = x.shape[-len(size) :]
+            lack = [n + m - old for n, m, old in zip(size, self.margin, have, strict=True)]
+            x = F.pad(x, [side for n in reversed(lack) for side in (n // 2, n - n // 2)]) if any(lack) else x
         return conv(x)
 
     def extra_repr(self) -> str:
@@ -158,10 +165,6 @@ def low_channels(channels: int, alpha: float | Fraction) -> int:
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha is {alpha}; the share of low channels is 0 to 1")
     return int(alpha * channels)
-
-
-def _space(x: Tensor, like: Sequence[int]) -> Sequence[int]:
-    return x.shape[-len(like) :]
 
 
 def _margin(conv: Conv) -> list[int]:

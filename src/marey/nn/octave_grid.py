@@ -48,8 +48,9 @@ def add_spread(high: Tensor, low: Tensor) -> Tensor:
     size = high.shape[-n:]
     if any(2 * have != want for have, want in zip(low.shape[-n:], size, strict=True)):
         return high.add_(spread(low, size))
-    wide = high.unflatten(-1, (-1, 2))  # neighbours, to both of which the same is added
+    # Each axis as pairs of neighbours, to both of which the same is added: one pass, nothing allocated.
     if n == 1:
-        return wide.add_(low.unsqueeze(-1)).flatten(-2)
-    wide = wide.unflatten(-3, (-1, 2)).add_(low.unsqueeze(-1).unsqueeze(-3))
-    return wide.flatten(-4, -3).flatten(-2)
+        pairs, low = (*low.shape, 2), low.unsqueeze(-1)
+    else:
+        pairs, low = (*low.shape[:-1], 2, low.shape[-1], 2), low.unsqueeze(-1).unsqueeze(-3)
+    return high.view(pairs).add_(low).view(high.shape)

@@ -103,17 +103,17 @@ def keeps_two(func: Callable[..., Any]) -> bool:
 
 def each(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The function on the high parts and on the low parts."""
-    given, name = (*args, *kwargs.values()), func.__name__
+    given = (*args, *kwargs.values())
     like = next(x for x in given if isinstance(x, Octave))
-    others = [x for x in given if isinstance(x, Tensor) and not isinstance(x, Octave) and x.numel() > 1]
-    if any(x.ndim != like.low.ndim and not (name in BY_CHANNEL and x.ndim == 1) for x in others):
-        return NotImplemented
-    if name in IN_PLACE and not isinstance(args[0], Octave):
+    others = [x for x in given if isinstance(x, Tensor) and x is not like]
+    if others and _must_merge(func.__name__, args[0], like, others):
         return NotImplemented
     high, low = (
         None
         if part is None
         else func(*(_part(x, like, i) for x in args), **{key: _part(x, like, i) for key, x in kwargs.items()})
+        if others
+        else func(*(part if x is like else x for x in args), **kwargs)
         for i, part in enumerate((like.high, like.low))
     )
     size = like.shape[2:] if high is None else None
@@ -121,6 +121,13 @@ def each(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
         return tuple(Octave(*parts, size) for parts in zip(high or (None,) * len(low), low, strict=True))
     assert low is not None
     return Octave(high, low, size)
+
+
+def _must_merge(name: str, first: Any, like: Octave, others: Sequence[Tensor]) -> bool:
+    """Whether a plain tensor beside `like` is of a shape that cannot be split, or is what shall be changed in place."""
+    whole = [x for x in others if not isinstance(x, Octave) and x.numel() > 1]
+    odd = any(x.ndim != like.low.ndim and not (name in BY_CHANNEL and x.ndim == 1) for x in whole)
+    return odd or (name in IN_PLACE and not isinstance(first, Octave))
 
 
 def _part(x: Any, like: Octave, index: int) -> Any:
