@@ -126,9 +126,7 @@ def models(
         if json:
             print_json([asdict(row) for row in rows])
         else:
-            print_table(
-                ("stage", "output c x t x h x w"), [show.stage_row(row) for row in stage_table(find_preset(name))]
-            )
+            print_table(*show.stage_columns(stage_table(find_preset(name))))
             columns = ("layer", "kind", "output c x t x h x w", "receptive field t x h x w", "parameters", "GMACs")
             print_table(columns, [show.layer_row(row) for row in rows])
         return

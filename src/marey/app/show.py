@@ -1,6 +1,6 @@
 """Results to rows of cells for the terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..results import Estimate, Evaluation, Timeline
@@ -112,8 +112,16 @@ def model_row(row: "ModelRow") -> Row:
     return (row.name, row.family, f"{row.params:,}", f"{row.gmacs:.3f}", size, seconds, row.paper)
 
 
-def stage_row(row: "StageRow") -> Row:
-    return (row.name, " x ".join(map(str, row.size)))
+def stage_columns(rows: Sequence["StageRow"]) -> tuple[tuple[str, ...], list[Row]]:
+    """(header, rows) of the stages; pathways, named before a point, stand side by side as in the papers' tables."""
+    cells: dict[str, dict[str, str]] = {}
+    for row in rows:
+        path, _, stage = row.name.rpartition(".")
+        cells.setdefault(stage, {})[path] = "\n".join(filter(None, (row.layers, " x ".join(map(str, row.size)))))
+    paths = sorted({path for some in cells.values() for path in some}, reverse=True)  # slow before fast
+    what = "layers, output c x t x h x w"
+    header = ("stage", *(f"{path}: {what}" if path else what for path in paths))
+    return header, [(stage, *(some.get(path, "") for path in paths)) for stage, some in cells.items()]
 
 
 def layer_row(row: "LayerRow") -> Row:

@@ -128,6 +128,8 @@ def _trace(model: VideoModel, spec: ClipSpec) -> tuple[list[LayerRow], Cost]:
 
 def size_of(result: torch.Tensor, seen: Field) -> tuple[int, int, int, int]:
     """Of a layer's output, a clip's: see `LayerRow`."""
+    if result.ndim == 5 and len(result) == 1:  # a clip's map, even where the trace sees no axes behind attention
+        return (result.shape[1], result.shape[2], result.shape[3], result.shape[4])
     holds_axes = any(axis for dim in seen.dims for axis, _ in dim)
     return seen.extent if holds_axes or result.ndim != 3 else (result.shape[2], result.shape[1], 1, 1)
 
