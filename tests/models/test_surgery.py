@@ -1,3 +1,4 @@
+import copy
 from collections.abc import Callable
 from functools import partial
 
@@ -155,6 +156,111 @@ def test_an_example_replaces_trying() -> None:
         marey.add_glore(only, ["0"])
     image = torch.randn(1, 3, 50, 50)
     assert torch.equal(marey.add_glore(only, ["0"], example=image)(image), only(image))
+
+
+class ChannelsLast(nn.Module):
+    """A stage as ConvNeXt has them: normalized with its channels last."""
+
+    def __init__(self, dims: int = 2) -> None:
+        super().__init__()
+        self.stem = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[dims - 1](3, 16, 4, 4)
+        self.norm, self.mix = nn.LayerNorm(16), nn.Linear(16, 16)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.mix(self.norm(self.stem(x).movedim(1, -1))).movedim(-1, 1)
+
+
+@pytest.mark.parametrize("add, kind", ADD.values(), ids=ADD)
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_rows_are_not_taken_for_channels(add: Callable[..., nn.Module], kind: type[nn.Module], dims: int) -> None:
+    """At one size, 64 pixels and 16 channels, the two look alike."""
+    model = ChannelsLast(dims)
+    example = torch.randn(1, 3, *(64,) * dims)
+    for name in ("norm", "mix"):
+        with pytest.raises(
+            ValueError, match=rf"`{name}` \(\w+\) puts out .*, whose axis 1 was 16 for an input of \(64"
+        ):
+            add(model, [name], example=example)
+    assert isinstance(add(model, ["stem"], example=example).get_submodule("stem.block"), kind)
+
+
+class ReadsChild(nn.Module):
+    """Reads attributes of a child, and calls another with a keyword."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.scaled = nn.Conv2d(3, 8, 3), Times()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x) / self.conv.out_channels + self.conv.weight.mean()
+        return self.scaled(x, by=2.0)
+
+
+class Times(nn.Module):
+    def forward(self, x: Tensor, mask: Tensor | None = None, *, by: float) -> Tensor:
+        return x * by
+
+
+def test_a_parent_may_read_a_child_and_call_it_with_keywords() -> None:
+    model, image = ReadsChild().eval(), clip(16, 16)
+    grown = marey.add_glore(model, ["conv", "scaled"])
+    assert torch.equal(grown(image), model(image)) and torch.equal(copy.deepcopy(grown)(image), model(image))
+    with pytest.raises(AttributeError, match="'Conv2d' object has no attribute 'nothing'"):
+        _ = grown.get_submodule("conv").nothing
+
+
+class Asks(nn.Module):
+    """Treats its convolution differently where it is not one."""
+
+    def __init__(self, ask: Callable[[nn.Module], float]) -> None:
+        super().__init__()
+        self.conv, self.ask = nn.Conv2d(3, 8, 3), ask
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x) * self.ask(self.conv)
+
+
+@pytest.mark.parametrize(
+    "ask, message",
+    [
+        (lambda m: isinstance(m, nn.Conv2d), "a fresh block after `conv` the network answers otherwise than without"),
+        (lambda m: 1 / isinstance(m, nn.Conv2d), r"a block after `conv` the network no longer runs \(the network its"),
+    ],
+)
+def test_a_network_that_does_not_survive_its_blocks_is_refused(ask: Callable[[nn.Module], float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        marey.add_glore(Asks(ask), ["conv"])
+
+
+class Draws(nn.Module):
+    """Random in evaluation too, and not a number somewhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.dropout(self.conv(x), training=True).sqrt()
+
+
+def test_random_networks_are_compared_with_the_same_draws() -> None:
+    model = Draws()
+    torch.manual_seed(3)
+    marey.add_double_attention(model, ["conv"], gather=1)
+    state = torch.get_rng_state()
+    torch.manual_seed(3)
+    DoubleAttention(8, dims=2, gather=1)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_a_module_at_two_places_has_its_block_at_both() -> None:
+    conv = nn.Conv2d(8, 8, 3, padding=1)
+    model, image = nn.Sequential(nn.Conv2d(3, 8, 3), conv, nn.ReLU(), conv).eval(), clip(16, 16)
+    for name in ("1", "3"):
+        grown = marey.add_glore(model, [name])
+        assert isinstance(grown[1], After) and grown[1] is grown[3] and torch.equal(grown(image), model(image))
+    with pytest.raises(ValueError, match="`1` and `3` are one module, which gets one block; name it once"):
+        marey.add_glore(model, ["1", "3"])
 
 
 class Several(nn.Module):

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
 
 from .interface import VideoModel
 
@@ -61,6 +62,7 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
 def watch(model: nn.Module, x: Tensor, tell: Tell, *, running: list[tuple[str, nn.Module]] | None = None) -> Any:
     """`model(x)`; `tell(name, module, output)` hears of every module that has run. No hook is left behind.
 
+    A forward that draws random numbers gets the same ones every time, and the global random state is not touched.
     `running` holds, at every moment, the names and modules that run, the innermost last. Raises a TrialError that names
     the innermost module in which it stopped.
     """
@@ -80,7 +82,8 @@ def watch(model: nn.Module, x: Tensor, tell: Tell, *, running: list[tuple[str, n
     for name, module in model.named_modules():
         handles += [module.register_forward_pre_hook(enter(name)), module.register_forward_hook(leave(name))]
     try:
-        with _evaluating(model), last:
+        with _evaluating(model), torch.random.fork_rng(devices=[x.device] if x.is_cuda else []), last:
+            torch.manual_seed(0)
             return model(x)
     except REFUSALS as error:
         name, module = running[-1] if running else ("", model)
@@ -129,6 +132,23 @@ def _shapes(model: nn.Module) -> Iterator[tuple[int, ...]]:
         dims = next(n for kind, n in CONVS.items() if isinstance(first, kind))
         for size in SIZES[dims]:
             yield 1, channels, *size
+
+
+def other_sizes(x: Tensor) -> Iterator[Tensor]:
+    """Inputs like `x` with more frames, rows and columns, or, for networks of so many frames, only the latter."""
+    numbers = torch.Generator().manual_seed(0)
+    *time, rows, columns = x.shape[2:] if x.ndim > 3 else (*x.shape[2:], 0, 0)
+    longer = [2 * n for n in time]
+    sizes = [[*longer, rows + 32, columns + 32], [*time, rows + 32, columns + 32], [*longer, 2 * rows, 2 * columns]]
+    for size in sizes:
+        shape = (*x.shape[:2], *size[: x.ndim - 2])
+        if shape != tuple(x.shape):
+            yield torch.randn(shape, generator=numbers).to(x.device, x.dtype)
+
+
+def tensors_in(out: Any) -> list[Tensor]:
+    """All tensors of what a network gives, in order."""
+    return [x for x in tree_leaves(out) if isinstance(x, Tensor)]
 
 
 def module_called(modules: Mapping[str, nn.Module], name: str) -> nn.Module:
