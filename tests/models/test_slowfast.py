@@ -208,6 +208,39 @@ def test_mmaction2_names_of_i3d() -> None:
     assert (best.release, best.variant, best.diff.count) == ("mmaction2", "mmaction2", 0)
 
 
+def test_lateral_convolutions_of_mmaction2s_r101_reach_over_7_frames() -> None:
+    assert state_of("slowfast_r101_101_8x8", "mmaction2")["lateral.res2.conv.weight"].shape[2:] == (7, 1, 1)
+    assert state_of("slowfast_r101_101_8x8")["lateral.res2.conv.weight"].shape[2:] == (5, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "name, frames, stride",
+    [
+        ("i3d_r50_8x8", 32, 2),
+        ("slow_r50_4x16", 4, 16),
+        ("slow_r50_8x8", 8, 8),
+        ("slowfast_r50_4x16", 32, 2),
+        ("slowfast_r50_8x8", 32, 2),
+        ("slowfast_r101_101_8x8", 32, 2),
+    ],
+)
+def test_clips_of_mmaction2(name: str, frames: int, stride: int) -> None:
+    preset = find_preset(name)
+    assert preset.fed("pytorchvideo") == preset.fed() == preset.clip and preset.clip.mean == (0.45, 0.45, 0.45)
+    clip = preset.fed("mmaction2")
+    assert (clip.frames, clip.stride, clip.fps) == (frames, stride, None)
+    assert [255 * x for x in clip.mean] == pytest.approx([123.675, 116.28, 103.53])
+    assert [255 * x for x in clip.std] == pytest.approx([58.395, 57.12, 57.375])
+
+
+def test_mmaction2_names_of_slow() -> None:
+    names = mmaction2_names((3, 4, 6, 3), "backbone", "net")
+    names |= {f"cls_head.fc_cls.{n}": f"fc.{n}" for n in ("weight", "bias")}
+    state = state_of("slow_r50_8x8")
+    best = fits_of(find_preset("slow_r50_8x8"), {theirs: state[ours] for theirs, ours in names.items()})[0]
+    assert (best.release, best.variant, best.diff.count) == ("mmaction2", "mmaction2", 0)
+
+
 def test_each_release_gets_the_build_that_its_weights_need() -> None:
     def official(preset: str, block: str, path: str, stem: str) -> dict[str, Tensor]:
         state = state_of(preset)

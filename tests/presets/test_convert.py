@@ -227,7 +227,8 @@ def with_variant(monkeypatch: pytest.MonkeyPatch) -> Preset:
     preset = find_preset(NAME)
     wide = partial(preset.build, widths=(32, 48, 96, 128))
     twin = partial(preset.build)
-    changed = replace(preset, variants={"torchvision": twin, "wide": wide, "again": twin})
+    clips = {"wide": replace(preset.clip, frames=32)}
+    changed = replace(preset, variants={"torchvision": twin, "wide": wide, "again": twin}, clips=clips)
     monkeypatch.setitem(PRESETS, NAME, changed)
     return changed
 
@@ -237,6 +238,7 @@ def test_the_variant_follows_from_the_shapes(with_variant: Preset, tmp_path: Pat
     out = tmp_path / "out"
     made = convert_weights(write_torch(tmp_path / "w", official(model.state_dict())), out, preset=NAME)
     assert made.variant == "wide" and load_checkpoint(out)[0]["arguments"] == {"num_classes": 3, "variant": "wide"}
+    assert load_checkpoint(out)[0]["clip"] == with_variant.fed("wide").to_dict() != with_variant.clip.to_dict()
     assert create_model(NAME, num_classes=3, weights=out).fc.in_features == 128
     assert inspect_weights(out).presets == (f"{NAME}:wide",)
 

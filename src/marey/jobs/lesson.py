@@ -67,7 +67,7 @@ def make_lesson(
         start_from_checkpoint(model, start_from)
     return Lesson(
         model=model,
-        spec=preset.clip,
+        spec=preset.fed(variant),
         task=task,
         recipe=recipe,
         batch_size=batch_size,

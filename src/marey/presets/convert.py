@@ -245,7 +245,7 @@ def _letters(name: str) -> str:
 
 def _header(fit: Fit, classes: int, names: Sequence[str]) -> dict[str, Any]:
     """What a checkpoint must say of itself; a window shows at least what one clip spans."""
-    clip = fit.preset.clip
+    clip = fit.preset.fed(fit.variant)
     span_s = 0.0 if clip.sampling == "uniform" else clip.frames * clip.stride / (clip.fps or 25.0)
     return {
         "preset": fit.preset.name,

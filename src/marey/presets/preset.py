@@ -50,6 +50,7 @@ class Preset:
     pretrained  fills a built network with the weights it is meant to start from; None starts from random ones
     variants    other builds of the same network, by the release whose weights need them; what they differ in is one
                 argument of the constructor
+    clips       what a variant is fed, where its release trained on other clips than `clip`
     dense       whether it answers every pixel of an image, with logits (b, classes, h, w)
     dead_keys   parameters that the official checkpoint carries and the network never uses
     scores      published figures of the official weights, which Marey does not ship
@@ -68,6 +69,7 @@ class Preset:
     mini: Mini
     pretrained: Callable[[VideoModel], None] | None = None
     variants: Mapping[str, Build] = field(default_factory=dict, hash=False)
+    clips: Mapping[str, ClipSpec] = field(default_factory=dict, hash=False)
     dense: bool = False
     dead_keys: tuple[str, ...] = ()
     scores: tuple[Score, ...] = ()
@@ -84,3 +86,7 @@ class Preset:
             known = f"has {', '.join(self.variants)}" if self.variants else "has none"
             raise UsageError(f"preset {self.name} has no variant {variant!r}; it {known}")
         return self.variants[variant]
+
+    def fed(self, variant: str | None = None) -> ClipSpec:
+        """What that build is fed: the variant's own clip where it has one."""
+        return self.clip if variant is None else self.clips.get(variant, self.clip)

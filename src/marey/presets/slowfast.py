@@ -7,7 +7,7 @@ from functools import partial
 
 from ..models import SlowFast, VideoResNet
 from ..nn import GloRe, NonLocal
-from .inputs import STAGE, STAGE_FRAME, pyslowfast
+from .inputs import STAGE, STAGE_FRAME, imagenet, pyslowfast
 from .preset import Build, Mini, Preset, Score
 
 NON_LOCAL_PAPER = "Wang et al., CVPR 2018, arXiv:1711.07971"
@@ -56,17 +56,26 @@ def pytorchvideo(build: partial) -> dict[str, Build]:
 
 
 def mmaction2(build: partial) -> dict[str, Build]:
-    """mmaction2's lateral convolutions have no normalization, and its slow pathway takes every alpha-th frame."""
+    """mmaction2's lateral convolutions have no normalization, and its slow pathway takes every alpha-th frame.
+
+    Those of its R101 reach over 7 frames, as those of every 8x8; PySlowFast's over 5.
+    """
     return {"mmaction2": partial(build, lateral_norm=False, slow_frames="every")}
 
 
-# mmaction2's I3D halves time in conv1 and in pool1 too; its own clips have 32 frames, every second one.
+# mmaction2's I3D halves time in conv1 and in pool1 too.
 I3D_MMACTION2 = {"mmaction2": partial(i3d, stem_stride=2, pool1=(1, 2))}
+SLOW_MMACTION2 = {"mmaction2": slow}  # the same network, of which only the clips differ
 
 eight = pyslowfast(frames=8, stride=8, side_px=256, short_px=256)
 four = pyslowfast(frames=4, stride=16, side_px=256, short_px=256)
 thirty_two = pyslowfast(frames=32, stride=2, side_px=256, short_px=256)
 sixty_four = pyslowfast(frames=64, stride=2, side_px=256, short_px=256)
+
+# mmaction2 counts strides at the video's own frame rate, and normalizes as for ImageNet's networks.
+EIGHT_MMACTION2 = {"mmaction2": imagenet(frames=8, stride=8, side_px=256, short_px=256)}
+FOUR_MMACTION2 = {"mmaction2": imagenet(frames=4, stride=16, side_px=256, short_px=256)}
+THIRTY_TWO_MMACTION2 = {"mmaction2": imagenet(frames=32, stride=2, side_px=256, short_px=256)}
 
 seen = partial(NonLocal, zero_init=False)  # fresh official blocks are identities, which pass no gradient on
 small = partial(VideoResNet, width=4, zero_init=False, pool2=(2, 2), attend=seen)
@@ -146,6 +155,7 @@ SLOWFAST = (
         clip=eight,
         mini=MINI_I3D,
         variants=pytorchvideo(i3d) | I3D_MMACTION2,
+        clips=THIRTY_TWO_MMACTION2,
         scores=kinetics(73.5, 90.8, ZOO),
     ),
     Preset(
@@ -184,7 +194,8 @@ SLOWFAST = (
         classes=400,
         clip=four,
         mini=MINI_SLOW,
-        variants=pytorchvideo(slow),
+        variants=pytorchvideo(slow) | SLOW_MMACTION2,
+        clips=FOUR_MMACTION2,
         scores=kinetics(72.7, 90.3, ZOO),
     ),
     Preset(
@@ -195,7 +206,8 @@ SLOWFAST = (
         classes=400,
         clip=eight,
         mini=MINI_SLOW,
-        variants=pytorchvideo(slow),
+        variants=pytorchvideo(slow) | SLOW_MMACTION2,
+        clips=EIGHT_MMACTION2,
         scores=kinetics(74.8, 91.6, ZOO),
     ),
     Preset(
@@ -207,6 +219,7 @@ SLOWFAST = (
         clip=thirty_two,
         mini=MINI_SLOWFAST,
         variants=pytorchvideo(slowfast_4x16) | mmaction2(slowfast_4x16),
+        clips=THIRTY_TWO_MMACTION2,
         scores=kinetics(75.6, 92.0, ZOO),
     ),
     Preset(
@@ -218,6 +231,7 @@ SLOWFAST = (
         clip=thirty_two,
         mini=MINI_SLOWFAST,
         variants=pytorchvideo(slowfast_8x8) | mmaction2(slowfast_8x8),
+        clips=THIRTY_TWO_MMACTION2,
         scores=kinetics(77.0, 92.6, ZOO),
     ),
     Preset(
@@ -239,7 +253,8 @@ SLOWFAST = (
         classes=400,
         clip=thirty_two,
         mini=MINI_SLOWFAST,
-        variants=pytorchvideo(slowfast_r101_101) | mmaction2(slowfast_r101_101),
+        variants=pytorchvideo(slowfast_r101_101) | mmaction2(partial(slowfast_r101_101, lateral_frames=7)),
+        clips=THIRTY_TWO_MMACTION2,
     ),
     Preset(
         name="slowfast_r101_16x8",
