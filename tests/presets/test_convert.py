@@ -151,6 +151,21 @@ def test_the_nearest_preset_is_named_where_none_fits(held: dict[str, Tensor], tm
     refused("; none is of its size$", tiny, tmp_path / "o", preset=NAME)
 
 
+def test_values_that_are_not_finite_are_refused_by_name(held: dict[str, Tensor], tmp_path: Path) -> None:
+    held["stem.0.weight"][0, 0, 0, 0, 0] = float("nan")
+    refused(r"stem\.0\.weight has values that are not finite numbers", write_torch(tmp_path / "w", held),
+            tmp_path / "out", preset=NAME)  # fmt: skip
+
+
+def test_a_preset_that_misses_by_as_much_is_not_nearer(
+    held: dict[str, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preset = find_preset(NAME)
+    monkeypatch.setattr("marey.presets.fit.PRESETS", {"twin": replace(preset, name="twin"), NAME: preset})
+    file = write_torch(tmp_path / "w", held | {"extra": torch.ones(1)})
+    refused("; no preset is nearer, so look whether", file, tmp_path / "out", preset=NAME)
+
+
 def test_without_a_preset_the_only_one_that_fits_is_taken(file: Path, tmp_path: Path) -> None:
     assert convert_weights(file, tmp_path / "out").preset == NAME
 

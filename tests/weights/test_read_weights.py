@@ -80,6 +80,14 @@ def test_what_training_code_keeps_beside_the_weights_is_left_behind(tmp_path: Pa
     assert facts.ignored == ("args", "best", "history", "optimizer", "ema")
 
 
+def test_one_changed_byte_of_a_torch_file_is_found(tmp_path: Path) -> None:
+    file = write_torch(tmp_path / "w.pyth", {"a": torch.arange(3000.0)})
+    data = bytearray(file.read_bytes())
+    data[data.index(struct.pack("<f", 1234.0))] ^= 1
+    file.write_bytes(data)
+    refused(file, r"is truncated or damaged \(.*(checksum of .*/data/0 disagrees|CRC).*\); copy or download it again")
+
+
 def test_numpy_arrays_in_a_torch_file_are_tensors(tmp_path: Path) -> None:
     values = np.arange(6, dtype=np.float32).reshape(2, 3)
     torch.save({"a": torch.ones(2), "b": values, "c": "text"}, tmp_path / "w.pt")

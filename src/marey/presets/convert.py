@@ -111,6 +111,7 @@ def convert_weights(
             f"{path}: is already a Marey checkpoint, of {name}; use it as it is, "
             "or fine-tune it with `marey train --from`"
         )
+    _refuse_non_finite(path, tensors)
     fit = fits_of(wanted, tensors)[0] if wanted else _only_fit(path, tensors)
     classes = num_classes or (len(labels) if labels else None) or (None if new_head else fit.classes)
     classes = classes or fit.preset.classes
@@ -176,6 +177,15 @@ def inspect_weights(path: str | os.PathLike[str]) -> Inspection:
     )
 
 
+def _refuse_non_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise CheckpointError(
+                f"{path}: {name} has values that are not finite numbers, so the training that wrote it failed or the "
+                "file is damaged; get the weights from their authors"
+            )
+
+
 def _only_fit(path: Path, tensors: Mapping[str, Tensor]) -> Fit:
     """The one preset that the file fits exactly; which it could be is said where there are several."""
     fits = best_fits(tensors)
@@ -196,7 +206,7 @@ def _misfit(path: Path, fit: Fit, tensors: Mapping[str, Tensor], classes: int) -
     exact = [other for other in fits if not other.diff.count]
     if exact:
         return f"{what}; it fits {_presets(exact)}, so give that as --preset"
-    if fits and fits[0].preset.name == fit.preset.name:
+    if fits and fits[0].diff.count >= fit.diff.count:
         return f"{what}; no preset is nearer, so look whether the file is whole and of this network"
     return f"{what}; {_nearest(fits)}"
 

@@ -88,7 +88,9 @@ def _check_zip(path: Path) -> None:
                     "does; do not trust this file and get the weights from their authors"
                 )
             program = BytesIO(archive.read(entries["data.pkl"]))
-        check_pickle(path, program, allowed=_allowed)
+            check_pickle(path, program, allowed=_allowed)
+            if (entry := archive.testzip()) is not None:  # torch itself does not look at the checksums
+                raise damaged(path, f"the checksum of {entry} disagrees")
     except (zipfile.BadZipFile, RuntimeError, *BROKEN) as error:
         raise damaged(path, error) from error
 
