@@ -85,6 +85,7 @@ class OctConv(nn.Module):
             low_out,
         )
         self.stride, self.margin = conv.stride[-space:], _margin(conv)[-space:]
+        self.reach = [d * (k - 1) for d, k in zip(conv.dilation, conv.kernel_size, strict=True)][-space:]
         self.cuts = any(self.margin)  # otherwise all sizes come out right by themselves
         if any(s > 1 and s % 2 for s in self.stride):
             raise ValueError(f"stride is {conv.stride}; two frequencies take a stride of 1 or an even one")
@@ -97,18 +98,23 @@ class OctConv(nn.Module):
             )
         uneven = [n for n in (*ins, *outs) if n % groups and not alone]
         if uneven:
-            raise ValueError(f"{uneven[0]} channels of one frequency cannot be in {groups} groups; take another alpha")
+            raise ValueError(
+                f"{min(uneven)} channels of one frequency cannot be in {groups} groups; take another alpha"
+            )
         for a, source in enumerate("hl"):
             for b, target in enumerate("hl"):
                 exists = ins[a] and outs[b] and (a == b or not alone)
                 biased = alone or not a or not ins[0]
                 part = _part(conv, ins, outs, (a, b), alone=alone, biased=biased) if exists else None
+                if part is not None and self.cuts:
+                    pads = (0,) * len(conv.kernel_size) if isinstance(conv.padding, str) else conv.padding
+                    part.padding = (*pads[:-space], *(0,) * space)
                 self.register_module(f"{source}2{target}", part)
 
     def forward(self, x: Tensor | Sequence[Tensor | None]) -> Tensor:
         x, parts = self._taken(x), self._modules
         high, low = (x.high, x.low) if isinstance(x, Octave) else (x, None)
-        size = self._size(x) if self.cuts or high is None else None
+        size = self._size(x) if self.cuts or parts["h2h"] is None else None
         half, out_high, out_low = size and [-(-n // 2) for n in size], None, None
         if high is not None:
             high = shrunk(high, self.stride)
@@ -149,11 +155,10 @@ class OctConv(nn.Module):
         return [(n - m - 1) // s + 1 for n, m, s in zip(have, self.margin, self.stride, strict=True)]
 
     def _run(self, conv: nn.Module, x: Tensor, size: Sequence[int] | None) -> Tensor:
-        """What a part gives, cut or padded with zeros before it where it would give another size than this."""
-        if size is not None:
-            have = x.shape[-len(size) :]
-            lack = [n + m - old for n, m, old in zip(size, self.margin, have, strict=True)]
-            x = F.pad(x, [side for n in reversed(lack) for side in (n // 2, n - n // 2)]) if any(lack) else x
+        """What a part gives; if it does not keep sizes, of a map cut or padded with zeros so that it gives `size`."""
+        if self.cuts and size is not None:
+            lack = [n + reach - have for n, reach, have in zip(size, self.reach, x.shape[-len(size) :], strict=True)]
+            x = F.pad(x, [side for n in reversed(lack) for side in (n // 2, n - n // 2)])
         return conv(x)
 
     def extra_repr(self) -> str:
