@@ -215,7 +215,7 @@ def test_bad_clips_are_refused_as_before() -> None:
 
 def test_modules_that_are_shared_stay_shared() -> None:
     conv = nn.Conv2d(3, 3, 3, padding=1)
-    clips = marey.inflate(nn.Sequential(conv, nn.ReLU(), conv), frames=3)
+    clips = marey.inflate(nn.Sequential(conv, nn.ReLU(), conv), frames=3, at=["2"])
     assert clips[0] is clips[2]  # pyright: ignore[reportIndexIssue]
 
 
@@ -309,6 +309,39 @@ class Positioned(nn.Module):
         return x
 
 
+class Ending(nn.Module):
+    """Convolution, something, and a linear layer."""
+
+    def __init__(self, end: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.conv, self.end, self.fc = nn.Conv2d(3, 6, 3, padding=1), end, nn.Linear(6, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.end(self.conv(x)))
+
+
+class Largest(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x).amax((-1, -2))
+
+
+def four(x: Tensor) -> Tensor:
+    n, c, h, w = x.shape
+    return x.flatten(2).view(n, c, h, w)
+
+
+def handed(parent: str, child: str, shape: str, call: str) -> str:
+    return (
+        rf"the network itself \({parent}\) cannot be inflated: of a clip of equal frames it hands `{child}` "
+        rf"something else than of the image, {shape} for .*, after {call} in its forward; .* {WHOLE_CLIPS}.* "
+        "nn.AdaptiveAvgPool2d and nn.Flatten for a mean"
+    )
+
+
 def twins() -> nn.Module:
     one, two = nn.Conv2d(3, 3, 3, padding=1), nn.Conv2d(3, 3, 3, padding=1)
     two.weight = one.weight
@@ -347,11 +380,13 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     ),
     "functional resizing": (
         lambda: Classifier(Branch(lambda x: F.interpolate(x, scale_factor=2))),
-        rf"on equal frames, `middle` \(Branch\) answers otherwise than on the image; .* {WHOLE_CLIPS}",
+        rf"on equal frames, `middle` \(Branch\) answers otherwise than on the image after interpolate in its forward; "
+        rf".* {WHOLE_CLIPS}",
     ),
     "mean over two axes": (
         lambda: Classifier(nn.Identity(), lambda x: x.mean((2, 3), keepdim=True)),
-        r"on equal frames, `last` \(Conv2d\) answers otherwise than on the image",
+        r"the network itself \(Classifier\) cannot be inflated: of a clip of equal frames it hands `last` something "
+        r"else than of the image, \(1, 6, 1, 1, 64\) for \(1, 6, 1, 1\), after mean in its forward",
     ),
     "normalization of whole images": (
         lambda: Classifier(nn.LayerNorm([6, 64, 64])),
@@ -363,7 +398,32 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     ),
     "a map of another form": (
         lambda: nn.Sequential(nn.Conv2d(3, 4, 3), Branch(lambda x: x.flatten(2))),
-        r"the network gives an image \(.*\) and a clip \(.*\), which cannot be compared",
+        r"the network gives an image \(.*\) and a clip \(.*\), which cannot be compared; pooling",
+    ),
+    "a mean of maps": (lambda: Ending(lambda x: x.mean((2, 3))), handed("Ending", "fc", r"\(1, 6, 64\)", "mean")),
+    "a pooling to one": (
+        lambda: Ending(lambda x: F.adaptive_avg_pool2d(x, 1).flatten(1)),
+        handed("Ending", "fc", r"\(1, 18\)", "flatten"),
+    ),
+    "an interpolation": (
+        lambda: Classifier(nn.Identity(), lambda x: F.interpolate(x, scale_factor=2)),
+        handed("Classifier", "last", r"\(1, 6, 6, 128, 128\)", "interpolate"),
+    ),
+    "a slice": (
+        lambda: Classifier(nn.Identity(), lambda x: x[:, :, 1:-1, 1:-1]),
+        handed("Classifier", "last", r"\(1, 6, 1, 62, 64\)", "slicing"),
+    ),
+    "a shape of four": (
+        lambda: Classifier(nn.Identity(), four),
+        r"the network itself \(Classifier\) cannot be inflated: its forward fails on a clip \(too many values",
+    ),
+    "a maximum at the end": (
+        lambda: nn.Sequential(Classifier(nn.Identity()), Branch(lambda x: x.amax((-1, -2)))),
+        r"gives an image \(1, 4\) and a clip \(1, 4, 3\), which cannot be compared; pooling",
+    ),
+    "a maximum in the forward": (
+        Largest,
+        r"gives an image \(1, 4\) and a clip \(1, 4, 3\), which cannot be compared after amax in its forward; pooling",
     ),
 }
 
@@ -379,7 +439,8 @@ def test_a_sum_over_positions_is_another_in_a_clip() -> None:
     encoder = partial(ResNet, widths=(8,), depths=(1,))
     model = FrameModel(num_classes=3, encoder=encoder, head=MeanHead)
     with pytest.raises(
-        ValueError, match=r"on equal frames, `encoder.stages.stage1.block.reason` \(Conv1d\) answers other"
+        ValueError,
+        match=r"`encoder.stages.stage1.block` \(GloRe\) sums over positions, of which a clip has more \(inflate first",
     ):
         marey.inflate(marey.add_glore(model, ["encoder.stages.stage1"]), frames=3)
     assert marey.inflate(marey.add_glore(model, ["encoder.stages.stage1"], normalize=True), frames=3)

@@ -11,18 +11,20 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 
-from ..nn import SameConv2d
+from ..nn import GloRe, SameConv2d
 from .frames import FrameModel
 from .inflated import EACH_FRAME, LIFTS, MODES, PADDINGS, ClipModel, EachFrame, FlattenFrames, InflatedConv, lifted
 from .interface import VideoModel
-from .trial import TrialError, module_called, trial_input, watch, where
+from .trial import FORWARD, TrialError, module_called, tensors_in, trial_input, watch, where
 
 CHECK_FRAMES = 3
 CONVS = (nn.Conv2d, SameConv2d)
 KNOWN = (*CONVS, *LIFTS, *EACH_FRAME, nn.Flatten)
-MODULES_ONLY = "pooling, resizing, padding and flattening are inflated where they are modules, such as nn.MaxPool2d"
+MODULES_ONLY = (
+    "pooling, resizing, padding and flattening are inflated where they are modules, such as nn.MaxPool2d, nn.Upsample, "
+    "or nn.AdaptiveAvgPool2d and nn.Flatten for a mean"
+)
 
 
 def inflate(
@@ -95,6 +97,11 @@ def _refuse_unknown(model: nn.Module) -> None:
                 reasons.append(f"{where(name, module)} has hooks, which would be lost")
         elif isinstance(module, torch.jit.ScriptModule):
             reasons.append(f"{where(name, module)} is compiled")
+        elif isinstance(module, GloRe) and not module.normalize:
+            reasons.append(
+                f"{where(name, module)} sums over positions, of which a clip has more (inflate first and add such "
+                "units after, or have them normalize)"
+            )
         elif isinstance(module, (nn.Conv2d, *LIFTS)):
             reasons.append(f"{where(name, module)} is a kind of its own")
         elif big:
@@ -105,7 +112,7 @@ def _refuse_unknown(model: nn.Module) -> None:
 
 def _over_time(model: nn.Module, at: Sequence[str] | None) -> set[int]:
     """Identities of the convolutions whose kernels span more than one frame."""
-    modules = dict(model.named_modules())
+    modules = dict(model.named_modules(remove_duplicate=False))
     if at is None:
         return {id(m) for m in modules.values() if isinstance(m, nn.Conv2d) and max(m.kernel_size) > 1}
     chosen: set[int] = set()
@@ -150,47 +157,103 @@ def _check(flat: nn.Module, deep: nn.Module, image: Tensor, *, prefix: str) -> N
 
     `prefix` is where the two are inside the network that the caller knows.
     """
-    expected: dict[str, deque[list[Tensor]]] = defaultdict(deque)
-    first_apart: list[str] = []
-    of_images = dict(flat.named_modules())
-
-    def remember(name: str, module: nn.Module, out: Any) -> None:
-        expected[name].append([x.clone() for x in _tensors(out)])
-
-    def compare(name: str, module: nn.Module, out: Any) -> None:
-        if not expected[name]:
-            return
-        pairs = list(zip(expected[name].popleft(), _tensors(out), strict=False))
-        if any(_agree(x, y) is False for x, y in pairs) and not first_apart:
-            first_apart.append(where((prefix + name).rstrip("."), of_images[name]))
-
-    answers = _tensors(watch(flat, image, remember))
+    compared = _Comparison(flat, prefix)
+    answers = tensors_in(watch(flat, image, compared.remember, enters=compared.remember_inputs))
     padded = [(m, m.time_padding) for m in deep.modules() if isinstance(m, InflatedConv)]
     for module, _ in padded:
         module.time_padding = "replicate"  # with zeros, only inner frames of long clips would agree
     failed: TrialError | None = None
+    clip = image.unsqueeze(2).repeat_interleave(CHECK_FRAMES, 2)
     try:
-        got = _tensors(watch(deep, image.unsqueeze(2).repeat_interleave(CHECK_FRAMES, 2), compare))
+        out = watch(
+            deep,
+            clip,
+            compared.compare,
+            enters=compared.compare_inputs,
+            running=compared.running,
+            calls=compared.calls,
+        )
+        got = tensors_in(out)
     except TrialError as error:
         got, failed = [], error
     finally:
         for module, padding in padded:
             module.time_padding = padding
-    if first_apart:
-        raise ValueError(f"on equal frames, {first_apart[0]} answers otherwise than on the image; {MODULES_ONLY}")
+    alike = bool(answers) and len(answers) == len(got) and all(map(_agree, answers, got))
+    if alike and not compared.apart:
+        return
+    if compared.found:
+        raise ValueError(f"{compared.found[0]}; {MODULES_ONLY}")
     if failed:
-        place = where((prefix + failed.name).rstrip("."), of_images.get(failed.name, failed.module))
+        place = compared.place(failed.name, failed.module)
         raise ValueError(f"{place} cannot be inflated: {failed.call} fails on a clip ({failed.reason}); {MODULES_ONLY}")
-    if not answers or len(answers) != len(got) or not all(_agree(x, y) for x, y in zip(answers, got, strict=True)):
-        shapes = ", ".join(str(tuple(x.shape)) for x in got)
-        raise ValueError(
-            f"the network gives an image {', '.join(str(tuple(x.shape)) for x in answers)} and a clip {shapes}, "
-            f"which cannot be compared; {MODULES_ONLY}"
-        )
+    raise ValueError(
+        f"the network gives an image {_shapes(answers)} and a clip {_shapes(got)}, "
+        f"which cannot be compared{compared.ended}; {MODULES_ONLY}"
+    )
 
 
-def _tensors(out: Any) -> list[Tensor]:
-    return [x for x in tree_leaves(out) if isinstance(x, Tensor)]
+class _Comparison:
+    """What every module of the network of images got and gave, and where that of clips first has something else."""
+
+    def __init__(self, flat: nn.Module, prefix: str) -> None:
+        self.of_images, self.prefix = dict(flat.named_modules()), prefix
+        self.inputs: dict[str, deque[list[Tensor]]] = defaultdict(deque)
+        self.outputs: dict[str, deque[list[Tensor]]] = defaultdict(deque)
+        self.running: list[tuple[str, nn.Module]] = []
+        self.calls: list[str] = []
+        self.found: list[str] = []  # sentences on what went wrong, in the order of running
+        self.apart = False  # whether a module of clips has put out something else
+        self.ended = ""  # what the network itself called last
+
+    def place(self, name: str, module: nn.Module | None = None) -> str:
+        """`module` only for a name that the network of images does not have."""
+        return where((self.prefix + name).rstrip("."), self.of_images.get(name, module) or nn.Identity())
+
+    def remember_inputs(self, name: str, module: nn.Module, inputs: Any) -> None:
+        self.inputs[name].append([x.clone() for x in tensors_in(inputs)])
+
+    def remember(self, name: str, module: nn.Module, out: Any) -> None:
+        self.outputs[name].append([x.clone() for x in tensors_in(out)])
+
+    def compare_inputs(self, name: str, module: nn.Module, inputs: Any) -> None:
+        """An input that is another is not yet a fault, but the first to blame where one is found."""
+        if not self.inputs[name] or not self.running:
+            return
+        call, of_image, of_clip = self.calls[-1], self.inputs[name].popleft(), tensors_in(inputs)
+        if any(_agree(x, y) is False or _of_another_form(x, y) for x, y in zip(of_image, of_clip, strict=False)):
+            self.found.append(
+                f"{self.place(*self.running[-1])} cannot be inflated: of a clip of equal frames it hands "
+                f"`{self.prefix}{name}` something else than of the image, {_shapes(of_clip)} for {_shapes(of_image)}, "
+                f"after {_called(call)}"
+            )
+
+    def compare(self, name: str, module: nn.Module, out: Any) -> None:
+        call = self.calls[-1]
+        if not name and call != FORWARD:
+            self.ended = f" after {_called(call)}"
+        if not self.outputs[name]:
+            return
+        pairs = zip(self.outputs[name].popleft(), tensors_in(out), strict=False)
+        if any(_agree(x, y) is False for x, y in pairs):
+            self.apart = True
+            by = "" if type(self.of_images[name]) in KNOWN else f" after {_called(call)}"
+            self.found.append(f"on equal frames, {self.place(name)} answers otherwise than on the image{by}")
+
+
+def _called(call: str) -> str:
+    return "modules that see no difference" if call == FORWARD else f"{call} in its forward"
+
+
+def _shapes(tensors: list[Tensor]) -> str:
+    return ", ".join(str(tuple(x.shape)) for x in tensors)
+
+
+def _of_another_form(of_image: Tensor, of_clip: Tensor) -> bool:
+    """Maps have an axis more in a clip; everything else has as many, and features of whole images as many of them."""
+    if (of_image.ndim, of_clip.ndim) == (4, 5):
+        return False
+    return of_image.ndim != of_clip.ndim or (of_image.ndim == 2 and of_image.shape[1] != of_clip.shape[1])
 
 
 def _agree(of_image: Tensor, of_clip: Tensor) -> bool | None:

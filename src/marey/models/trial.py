@@ -20,6 +20,8 @@ SIZES = {
     3: ((4, 64, 64), (8, 64, 64), (16, 112, 112), (8, 224, 224), (32, 112, 112), (64, 112, 112), (64, 224, 224)),
 }
 REFUSALS = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError, ArithmeticError)
+FORWARD = "its forward"  # in place of a function's name, where none was called
+ASKS = frozenset({"__get__", "__set__", "__len__", "size", "dim", "numel"})  # no steps of a computation
 Tell = Callable[[str, nn.Module, Any], None]
 
 
@@ -31,14 +33,21 @@ class TrialError(ValueError):
         self.name, self.module, self.call, self.reason = name, module, call, reason
 
 
-class _LastCall(TorchFunctionMode):
-    """Remembers which function on tensors was called last."""
+class _LastCalls(TorchFunctionMode):
+    """Has the last of `names` be the function on tensors that was called last."""
 
-    name = "its forward"
+    def __init__(self, names: list[str]) -> None:
+        super().__init__()
+        self.names, self.failed = names, False
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.name = getattr(func, "__name__", self.name)
-        return func(*args, **(kwargs or {}))
+        name = getattr(func, "__name__", FORWARD)
+        if name not in ASKS:
+            self.names[-1] = "slicing" if name == "__getitem__" else name
+        self.failed = True
+        out = func(*args, **(kwargs or {}))
+        self.failed = False
+        return out
 
 
 def where(name: str, module: nn.Module) -> str:
@@ -59,28 +68,48 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-def watch(model: nn.Module, x: Tensor, tell: Tell, *, running: list[tuple[str, nn.Module]] | None = None) -> Any:
+def watch(
+    model: nn.Module,
+    x: Tensor,
+    tell: Tell,
+    *,
+    enters: Tell | None = None,
+    running: list[tuple[str, nn.Module]] | None = None,
+    calls: list[str] | None = None,
+) -> Any:
     """`model(x)`; `tell(name, module, output)` hears of every module that has run. No hook is left behind.
 
     A forward that draws random numbers gets the same ones every time, and the global random state is not touched.
-    `running` holds, at every moment, the names and modules that run, the innermost last. Raises a TrialError that names
-    the innermost module in which it stopped.
+    `enters(name, module, inputs)` hears of every module before it runs. `running` holds, at every moment, the names and
+    modules that run, the innermost last, and `calls` the function that the caller of `watch` and each of these called
+    last by itself. Raises a TrialError that names the innermost module in which it stopped.
     """
-    running = [] if running is None else running
-    last, handles = _LastCall(), []
+    running, calls = [] if running is None else running, [] if calls is None else calls
+    calls.append(FORWARD)
+    last, handles = _LastCalls(calls), []
 
-    def leave(name: str) -> Callable[[nn.Module, Any, Any], None]:
-        def heard(module: nn.Module, args: Any, out: Any) -> None:
-            running.pop()
-            tell(name, module, out)
+    def enter(name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def heard(module: nn.Module, args: Any, kwargs: Any) -> None:
+            if enters is not None:
+                call = calls[-1]
+                enters(name, module, (args, kwargs))
+                calls[-1] = call  # what the listener called does not count
+            running.append((name, module))
+            calls.append(FORWARD)
 
         return heard
 
-    def enter(name: str) -> Callable[[nn.Module, Any], None]:
-        return lambda module, args: running.append((name, module))
+    def leave(name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def heard(module: nn.Module, args: Any, out: Any) -> None:
+            tell(name, module, out)
+            running.pop()
+            calls.pop()
+
+        return heard
 
     for name, module in model.named_modules():
-        handles += [module.register_forward_pre_hook(enter(name)), module.register_forward_hook(leave(name))]
+        handles.append(module.register_forward_pre_hook(enter(name), with_kwargs=True))
+        handles.append(module.register_forward_hook(leave(name)))
     try:
         with _evaluating(model), torch.random.fork_rng(devices=[x.device] if x.is_cuda else []), last:
             torch.manual_seed(0)
@@ -88,7 +117,7 @@ def watch(model: nn.Module, x: Tensor, tell: Tell, *, running: list[tuple[str, n
     except REFUSALS as error:
         name, module = running[-1] if running else ("", model)
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise TrialError(name, module, last.name, reason) from error
+        raise TrialError(name, module, calls[-1] if last.failed else FORWARD, reason) from error
     finally:
         for handle in handles:
             handle.remove()
