@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 import marey
 from marey.models import ClipModel, EfficientNetLite, FishNet, FrameModel, ImageEncoder, ResNet, ResNet3D
+from marey.models.inflate import _check_arguments
 from marey.models.inflated import InflatedConv
 from marey.nn import LstmHead, MeanHead, SameConv2d
 
@@ -462,6 +463,14 @@ def test_every_module_that_is_not_known_is_named() -> None:
 def test_bad_arguments_are_refused(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         marey.inflate(ResNet(widths=(4,), depths=(1,)), **arguments)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("frames", ["3", 2.5])
+def test_frames_are_a_whole_number(frames: object) -> None:
+    with pytest.raises(
+        ValueError, match=f"frames is {frames!r}; an inflated kernel spans 1 frame or more, a whole num"
+    ):
+        _check_arguments(frames, "repeat", "zeros")
 
 
 def test_networks_of_clips_are_refused() -> None:

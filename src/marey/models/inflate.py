@@ -73,9 +73,9 @@ def inflate(
     return deep
 
 
-def _check_arguments(frames: int, mode: str, padding: str) -> None:
-    if frames < 1:
-        raise ValueError(f"frames is {frames}; an inflated kernel spans 1 frame or more")
+def _check_arguments(frames: object, mode: str, padding: str) -> None:
+    if not isinstance(frames, int) or frames < 1:
+        raise ValueError(f"frames is {frames!r}; an inflated kernel spans 1 frame or more, a whole number")
     if mode not in MODES:
         raise ValueError(f"mode is {mode!r}; inflation knows {' and '.join(MODES)}")
     if padding not in PADDINGS:
