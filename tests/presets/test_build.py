@@ -35,6 +35,13 @@ def test_an_unknown_preset_names_the_nearest() -> None:
         find_preset("zzz")
 
 
+def test_presets_that_begin_with_the_name_or_contain_it_are_named_first() -> None:
+    with pytest.raises(UsageError, match="did you mean i3d_inception_rgb or i3d_inception_flow or i3d_r50_8x8"):
+        find_preset("i3d_")
+    with pytest.raises(UsageError, match="did you mean slowfast_nl_r101_16x8"):
+        find_preset("t_nl_r101")
+
+
 def test_classes_are_those_of_the_preset_unless_given() -> None:
     video = torch.randn(1, 3, 1, 64, 64)
     assert create_model(NAME)(video).shape == (1, PRESETS[NAME].classes)

@@ -23,7 +23,8 @@ def find_preset(name: str) -> Preset:
         return hub_preset(name)
     if name in IMPOSSIBLE:
         raise UsageError(f"{name} cannot be built: {IMPOSSIBLE[name]}")
-    near = get_close_matches(name, PRESETS, n=3, cutoff=0.4)
+    holding = sorted((known for known in PRESETS if name and name in known), key=lambda known: known.index(name) > 0)
+    near = list(dict.fromkeys([*holding, *get_close_matches(name, PRESETS, n=3, cutoff=0.4)]))[:3]
     hint = f"did you mean {' or '.join(near)}?" if near else "`marey models` lists them all"
     raise UsageError(f"no preset is called {name!r}; {hint}")
 
