@@ -54,9 +54,9 @@ def octavize(
     example     an input that the model takes; without it, common sizes are tried
 
     Each convolution becomes an `OctConv` with its weights, except the first ones, those of single places (gates) and
-    those of long-range blocks. Parameters stay as many; of a convolution between octaves multiply-adds become
-    1 - 3/4 alpha (2 - alpha) and its map's memory 1 - 3/4 alpha of what they were. Stride becomes a mean, as in the
-    authors' code, so even at alpha 0 a trained network must be trained on.
+    those of long-range blocks. Parameters stay as many; of a convolution of stride 1 between octaves multiply-adds
+    become 1 - 3/4 alpha (2 - alpha) and its map's memory 1 - 3/4 alpha of what they were. Stride becomes a mean, as in
+    the authors' code, so even at alpha 0 a trained network must be trained on.
 
     Tensors of a convolution NAME go by NAME.h2h, NAME.h2l, NAME.l2h and NAME.l2l. A ValueError names what cannot act
     on two frequencies: groups that do not divide, odd strides, functions that neither treat places alike nor pool.
