@@ -62,6 +62,28 @@ def test_no_source_is_on_two_sides(trial: Trial) -> None:
     assert all(len(side) == 1 for side in sides.values())
 
 
+def test_a_leak_is_told_and_kept_in_the_report(small_films: Path, tmp_path: Path) -> None:
+    table = tmp_path / "leak.csv"
+    sides = ("train", "train", "train", "val", "test", "test", "train", "train")
+    rows = [
+        f"{small_films}/{label}/{label}{i}.mp4,{label},{side},c{i % 2}"
+        for label in ("up", "down")
+        for i, side in enumerate(sides)
+    ]
+    table.write_text("\n".join(["path,label,split,camera", *rows]))
+    said: list[str] = []
+
+    class Listener(Silent):
+        def say(self, sentence: str) -> None:
+            said.append(sentence)
+
+    run = train(table, preset="motion", epochs=1, workers=0, out=tmp_path / "run", narrator=Listener())
+    leak = "group 'c0' is on several sides of the split: train (6) and test (2)"
+    assert any(sentence.startswith(f"warning: {leak}") for sentence in said)
+    assert not any("no group" in sentence for sentence in said)
+    assert "A leak: group" in (run.folder / "model_card.md").read_text()
+
+
 def test_a_finished_run_is_returned_and_other_arguments_are_refused(trial: Trial, small_films: Path) -> None:
     data = small_films / "annotations.csv"
     again = train(data, preset="motion", epochs=20, workers=0, out=trial.folder)
@@ -146,6 +168,8 @@ def test_a_hop_longer_than_a_window_is_refused(trial: Trial, small_films: Path, 
     sentence = r"--hop is 2.5 s and a window of .*up0.mp4 is 2 s, so parts of it would go unseen; give at most 2"
     with pytest.raises(UsageError, match=sentence):
         predict(trial.folder, [video], hop_s=2.5, out=tmp_path / "out")
+    with pytest.raises(UsageError, match=r"--hop is 1e-09 s, less than a frame of .*up0.mp4; give at least 0.1"):
+        predict(trial.folder, video, hop_s=1e-9, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -5,7 +5,7 @@ from .duplicates import Duplicates, near_duplicates
 from .formats import FORMATS, Format, read_manifest, write_manifest
 from .loader import FrameStore, Quarantine, TrainingBatches, view_batches
 from .manifest import Manifest, Sample
-from .problems import ClassBalance, Problem, class_problems
+from .problems import ClassBalance, Problem, class_problems, group_leaks
 from .reading import canvas_frames, cut, cut_views, read_canvas, read_grid, read_views, square
 from .splits import SIDES, grouped_folds, leaks, split_manifest, unit_of
 from .validation import Validation, validate
@@ -28,6 +28,7 @@ __all__ = [
     "cut",
     "cut_views",
     "edit_classes",
+    "group_leaks",
     "grouped_folds",
     "leaks",
     "near_duplicates",

@@ -195,18 +195,23 @@ def duplicate_problems(manifest: Manifest, duplicates: Duplicates) -> list[Probl
     return found
 
 
+def group_leaks(manifest: Manifest) -> list[Problem]:
+    """Groups, and videos without one, that are on two sides of the splits."""
+    found = []
+    for indices in leaks(manifest):
+        first = manifest.samples[indices[0]]
+        what = f"group {first.group!r}" if first.group else f"video {first.path}"
+        found.append(_leak(manifest, indices, what, "error"))
+    return found
+
+
 def leak_problems(manifest: Manifest, duplicates: Duplicates) -> list[Problem]:
     """What is on two sides of the declared splits: a group, a video, the same bytes, near-duplicates.
 
     Near-duplicates make training unsafe where they reach more than 1 % of the clips held out; fewer hardly move scores.
     """
-    found: list[Problem] = []
-    known: set[int] = set()
-    for indices in leaks(manifest):
-        first = manifest.samples[indices[0]]
-        what = f"group {first.group!r}" if first.group else f"video {first.path}"
-        found.append(_leak(manifest, indices, what, "error"))
-        known.update(indices)
+    found = group_leaks(manifest)
+    known = {index for indices in leaks(manifest) for index in indices}
     held_out = {i for i, sample in enumerate(manifest.samples) if sample.split in ("val", "test")}
     copied = [indices for indices in leaks(manifest, duplicates.near) if not known.issuperset(indices)]
     reached = held_out & {index for indices in copied for index in indices}

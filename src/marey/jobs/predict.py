@@ -19,10 +19,12 @@ from .scores import Trained, clip_probabilities, open_model, parse_views, sample
 
 WINDOWS_AT_ONCE = 8
 
+LEAST_HOP_FRAMES = 1
+
 
 def predict(
     model: str | Path | Trained,
-    videos: Sequence[str | Path],
+    videos: str | Path | Sequence[str | Path],
     *,
     out: str | Path | None = None,
     views: str | None = None,
@@ -135,12 +137,17 @@ def _timeline(
 
 
 def refuse_gaps(trained: Trained, paths: Sequence[str], hop_s: float) -> None:
-    """UsageError where a hop is longer than a window, so that nobody would look at what lies between two."""
+    """UsageError where a hop is longer than a window, so that nobody would look at what lies between two, or so short
+    that windows begin between two frames."""
     for path in paths:
         try:
-            window_s = window_length(trained, probe(path))
+            info = probe(path)
         except VideoError:
             continue  # named when its turn comes
+        window_s = window_length(trained, info)
+        if hop_s * info.fps < LEAST_HOP_FRAMES:
+            least_s = float(LEAST_HOP_FRAMES / info.fps)
+            raise UsageError(f"--hop is {hop_s:g} s, less than a frame of {path}; give at least {least_s:g}")
         if hop_s > window_s:
             raise UsageError(
                 f"--hop is {hop_s:g} s and a window of {path} is {window_s:g} s, so parts of it would go unseen; "

@@ -107,10 +107,10 @@ def duplicates_of(manifest: Manifest, *, workers: int, narrator: Narrator) -> Se
     return near_duplicates(paths, workers=workers, progress=progress_of(narrator, "compare videos")).near
 
 
-def list_videos(inputs: Sequence[str | Path]) -> list[str]:
+def list_videos(inputs: str | Path | Sequence[str | Path]) -> list[str]:
     """Files, folders (searched for videos) and globs to a list of videos, each once; UsageError where there is none."""
     found: dict[str, None] = {}
-    for given in map(str, inputs):
+    for given in map(str, [inputs] if isinstance(inputs, str | Path) else inputs):
         path = Path(given)
         if path.is_dir():
             inside = [str(p) for p in videos_below(path)]

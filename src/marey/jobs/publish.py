@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import torch
 
-from ..data import Manifest, Sample, read_views
+from ..data import Manifest, Sample, group_leaks, read_views
 from ..errors import VideoError
 from ..presets import count
 from ..report import render_card, render_html, worst_clips, write_text
@@ -112,8 +112,9 @@ def thumbnails(clips: Iterable[ClipScore]) -> Iterable[tuple[str, bytes]]:
 
 def data_notes(manifest: Manifest) -> list[str]:
     """Sentences about the data that a reader must not miss; what the figures themselves show the report says."""
-    if any(sample.group is not None for sample in manifest.samples):
-        return []
+    leaks = [f"A leak: {leak.message}." for leak in group_leaks(manifest)]
+    if leaks or any(sample.group is not None for sample in manifest.samples):
+        return leaks
     return [
         "The data name no source, subject or camera, so clips of one recording may be on both sides of the split "
         "unless they look alike: the figure can be too good. A group column (--group-by) settles it."

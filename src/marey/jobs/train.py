@@ -6,7 +6,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from ..data import SIDES, Manifest, Quarantine
+from ..data import SIDES, Manifest, Quarantine, group_leaks
 from ..errors import UsageError
 from ..results import Evaluation
 from ..training import load_checkpoint, pick_device, process_place
@@ -207,9 +207,13 @@ def tell_plan(narrator: Narrator, manifest: Manifest, choice: Choice, lesson: Le
         for head, labels in manifest.heads.items()
     )
     groups = {s.group for s in manifest.samples if s.group is not None}
+    leaks = group_leaks(manifest)
     kept = f"no group (of {len(groups)}) is on both sides" if groups else "near-duplicates are on one side"
+    kept = f"leaks: {len(leaks)}" if leaks else kept
     narrator.say(f"{manifest.source}: {manifest.kind}, {len(manifest)} clips, {heads}")
     narrator.say(f"split: {', '.join(f'{len(manifest.part(name))} {name}' for name in SIDES)}; {kept}")
+    for leak in leaks:
+        narrator.say(f"warning: {leak.message} ({', '.join(leak.paths[:3])}{', ...' if len(leak.paths) > 3 else ''})")
     narrator.say(
         f"preset: {choice.preset.name}"
         + (f" ({choice.why})" if choice.why else "")
