@@ -14,6 +14,8 @@ EXACT = {  # parameters, and GMACs where a source has them
     "r2plus1d_18": (31_505_325, 40.519),
     "resnet18": (11_689_512, 1.814),
     "resnet50": (25_557_032, 4.089),
+    "resnet101": (44_549_160, 7.801),
+    "resnet152": (60_192_808, 11.514),
     "efficientnet_lite0": (4_652_008, None),
 }
 

@@ -17,6 +17,8 @@ FIVE_CLIPS = "5 clips of 16 frames at 15 frames a second, centre crop of 112 px"
 
 frame_mean = partial(FrameModel, head=MeanHead)
 resnet50 = partial(ResNet, bottleneck=True, depths=(3, 4, 6, 3))
+resnet101 = partial(ResNet, bottleneck=True, depths=(3, 4, 23, 3))
+resnet152 = partial(ResNet, bottleneck=True, depths=(3, 8, 36, 3))
 r3d = partial(ResNet3D, kinds=("3d", "3d", "3d", "3d"))
 mc3 = partial(ResNet3D, kinds=("3d", "2d", "2d", "2d"))
 r2plus1d = partial(ResNet3D, kinds=("2+1d", "2+1d", "2+1d", "2+1d"), stem="2+1d")
@@ -59,6 +61,19 @@ RESIDUAL = (
         clip=TORCHVISION_IMAGE,
         mini=MINI_50,
         scores=(Score("ImageNet", "top-1", 76.13, f"{ONE_CROP}, weights V1", TORCHVISION),),
+    ),
+    *(
+        Preset(
+            name=name,
+            family="ResNet",
+            paper=HE,
+            build=partial(frame_mean, encoder=encoder),
+            classes=1000,
+            clip=TORCHVISION_IMAGE,
+            mini=MINI_50,
+            scores=(Score("ImageNet", "top-1", top1, f"{ONE_CROP}, weights V1", TORCHVISION),),
+        )
+        for name, encoder, top1 in (("resnet101", resnet101, 77.374), ("resnet152", resnet152, 78.312))
     ),
     Preset(
         name="resnet50_stage",
