@@ -51,6 +51,7 @@ ENTRIES = (
     Entry("I3D, 5 non-local blocks", "i3d_nl5_stage"),
     Entry("I3D, GloRe", "i3d_glore_stage"),
     Entry("SlowFast", "slowfast_stage"),
+    Entry("I3D, octave", "oct_i3d_stage"),
 )
 CLAIMS = (  # better, than what, and who says so
     ("late fusion", "single frame", "Karpathy et al. 2014"),
@@ -61,6 +62,7 @@ CLAIMS = (  # better, than what, and who says so
     ("I3D, 5 non-local blocks", "I3D, 1 non-local block", "Wang et al. 2018"),
     ("I3D, GloRe", "I3D from scratch", "Chen et al. 2019"),
     ("SlowFast", "I3D from scratch", "Feichtenhofer et al. 2019"),
+    ("I3D, octave", "I3D from scratch", "Chen et al. 2019, octave convolution"),
 )
 
 
