@@ -41,10 +41,8 @@ def test_what_looks_at_values_has_stages_too() -> None:
     assert stage_table(find_preset("motion"))[0].name == "flow"
 
 
-def test_the_command_shows_the_pathways_side_by_side(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+def test_the_command_shows_the_pathways_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
+    """Written to a pipe, no line is folded."""
     assert main(["models", "slowfast_stage", "--layers"]) == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     size = {row.name: " x ".join(map(str, row.size)) for row in stage_table(find_preset("slowfast_stage"))}
