@@ -18,8 +18,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
-OUT = Console(highlight=False, emoji=False, soft_wrap=True)
-UNFOLDED_COLUMNS = 10_000
+# A file or a pipe has no width, and a folded name is another name to the program that reads it.
+OUT = Console(highlight=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else 10_000)
 ERR = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 
@@ -44,8 +44,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, tit
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*["" if cell is None else str(cell) for cell in row])
-    # A file or a pipe has no width, and a folded name is another name to the program that reads it.
-    OUT.print(table, markup=False, width=None if OUT.is_terminal else UNFOLDED_COLUMNS)
+    OUT.print(table, markup=False)
 
 
 class Terminal:
