@@ -84,7 +84,9 @@ def main() -> None:
         for entry in ENTRIES:
             kept = cells / f"{entry.name.replace(' ', '-').replace(',', '')}-{seed}.json"
             if not kept.exists():
-                kept.write_text(json.dumps(run_cell(entry, data, clips, options.budget * 1e3, options.out, seed)))
+                found = run_cell(entry, data, clips, options.budget * 1e3, options.out, seed)
+                kept.with_suffix(".part").write_text(json.dumps(found))
+                kept.with_suffix(".part").replace(kept)
             results[entry.name].append(json.loads(kept.read_text()))
     print(table(results))
     print(verdicts(results))
