@@ -6,6 +6,7 @@ from torch import Tensor
 
 from marey.video import Augmentation, augment
 from marey.video.augment import jitter_colour, random_crop, random_flip, resample_time
+from marey.video.clip import CHANNELS, Modality
 
 STILL = Augmentation.none()
 
@@ -144,3 +145,27 @@ def test_on_a_gpu_the_same_is_drawn() -> None:
     there = augment(noise().cuda(), Augmentation(), frames=8, side_px=16, generator=seeded())
     assert torch.equal(here[1], there[1].cpu())
     assert (here[0].int() - there[0].cpu().int()).abs().max() <= 2
+
+
+@pytest.mark.parametrize("modality, right", [("flow", 0), ("rgb+flow", 3), ("vectors", 0), ("vectors+residual", 0)])
+def test_a_mirror_turns_motion_round(modality: Modality, right: int) -> None:
+    video = torch.randint(1, 256, (2, 3, 8, 8, CHANNELS[modality]), dtype=torch.uint8, generator=seeded(1))
+    mirrored, flipped = augment(video, replace(STILL, flip=1.0), frames=3, side_px=8, modality=modality)
+    assert flipped.all()
+    for channel in range(CHANNELS[modality]):
+        turned = 256 - video[..., channel].int() if channel == right else video[..., channel].int()
+        assert torch.equal(mirrored[..., channel].int(), turned.flip(3))
+
+
+def test_colour_changes_rgb_and_no_motion() -> None:
+    video = torch.randint(1, 256, (2, 3, 8, 8, 5), dtype=torch.uint8, generator=seeded(1))
+    strong = replace(STILL, brightness=0.9)
+    changed = augment(video, strong, frames=3, side_px=8, modality="rgb+flow", generator=seeded())[0]
+    assert torch.equal(changed[..., 3:], video[..., 3:]) and not torch.equal(changed[..., :3], video[..., :3])
+    assert torch.equal(augment(video, strong, frames=3, side_px=8, modality="vectors+residual")[0], video)
+
+
+def test_sound_is_moved_in_time_and_nothing_else() -> None:
+    video = torch.randint(0, 256, (2, 1, 16, 16, 1), dtype=torch.uint8, generator=seeded(1))
+    heard, flipped = augment(video, Augmentation(), frames=1, side_px=16, modality="sound")
+    assert torch.equal(heard, video) and not flipped.any()

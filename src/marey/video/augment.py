@@ -1,10 +1,11 @@
 """Training augmentation of batches of clips: what is drawn is drawn once a clip and holds for all of its frames.
 
-Axes: b clips, t frames, h rows, w columns. Clips are uint8 (b, t, h, w, 3), as decoded, before and after; random
-numbers come from a generator on the CPU, or from torch itself, so that a seed settles them wherever the clips are.
+Axes: b clips, t frames, h rows, w columns, c channels of a modality. Clips are uint8 (b, t, h, w, c), as read, before
+and after: a mirror image turns motion to the right into motion to the left, and only RGB changes colour. Random numbers
+come from a generator on the CPU, or from torch itself, so that a seed settles them wherever the clips are.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 
 import torch
@@ -12,6 +13,10 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, UInt8
 from torch import Generator, Tensor
 
+from .clip import Modality
+
+_RIGHT: dict[Modality, int] = {"flow": 0, "rgb+flow": 3, "vectors": 0, "vectors+residual": 0}  # channel of motion in x
+_PAINTED: tuple[Modality, ...] = ("rgb", "rgb+flow")  # have RGB as their first channels
 _GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma
 
 
@@ -50,29 +55,35 @@ class Augmentation:
 
 
 def augment(
-    video: UInt8[Tensor, "b t h w 3"],
+    video: UInt8[Tensor, "b t h w c"],
     strengths: Augmentation,
     *,
     frames: int,
     side_px: int,
     may_flip: Bool[Tensor, "b"] | None = None,
     generator: Generator | None = None,
-) -> tuple[UInt8[Tensor, "b {frames} {side_px} {side_px} 3"], Bool[Tensor, "b"]]:
+    modality: Modality = "rgb",
+) -> tuple[UInt8[Tensor, "b {frames} {side_px} {side_px} c"], Bool[Tensor, "b"]]:
     """All augmentations in turn: time, crop, flip, colour; and which clips were flipped, for labels such as left/right.
 
-    `frames` are taken of the t frames given, which may be more, so that time has room.
+    `frames` are taken of the t frames given, which may be more, so that time has room. Motion keeps its length in
+    pixels when a crop is resized, as in the two-stream papers. Sound is moved in time and nothing else.
     """
-    s = strengths
+    s = replace(strengths, scale=(1.0, 1.0), flip=0.0) if modality == "sound" else strengths
     video = resample_time(video, frames, speed=s.speed, shift=s.time_shift, generator=generator)
     video = random_crop(video, side_px, scale=s.scale, generator=generator)
-    video, flipped = random_flip(video, probability=s.flip, may_flip=may_flip, generator=generator)
-    factors = {"brightness": s.brightness, "contrast": s.contrast, "saturation": s.saturation}
-    return jitter_colour(video, **factors, generator=generator), flipped
+    right = _RIGHT.get(modality)
+    video, flipped = random_flip(video, probability=s.flip, may_flip=may_flip, generator=generator, right=right)
+    if modality in _PAINTED:
+        factors = {"brightness": s.brightness, "contrast": s.contrast, "saturation": s.saturation}
+        painted = jitter_colour(video[..., :3], **factors, generator=generator)
+        video = painted if video.shape[-1] == 3 else torch.cat([painted, video[..., 3:]], dim=-1)
+    return video, flipped
 
 
 def resample_time(
-    video: UInt8[Tensor, "b t h w 3"], frames: int, *, speed: float, shift: float, generator: Generator | None = None
-) -> UInt8[Tensor, "b {frames} h w 3"]:
+    video: UInt8[Tensor, "b t h w c"], frames: int, *, speed: float, shift: float, generator: Generator | None = None
+) -> UInt8[Tensor, "b {frames} h w c"]:
     """`frames` of the t frames of each clip, in order, at a random speed and from a random place.
 
     At speed 1 every (t // frames)th frame is taken. A clip is never played so fast that its frames would not suffice;
@@ -89,24 +100,24 @@ def resample_time(
 
 
 def random_crop(
-    video: UInt8[Tensor, "b t h w 3"],
+    video: UInt8[Tensor, "b t h w c"],
     side_px: int,
     *,
     scale: tuple[float, float],
     generator: Generator | None = None,
-) -> UInt8[Tensor, "b t {side_px} {side_px} 3"]:
+) -> UInt8[Tensor, "b t {side_px} {side_px} c"]:
     """A square of each clip, at a random place and as large as `scale` of its short side, resized to `side_px`."""
     clips, frames, height, width = video.shape[:4]
     sides = (_uniform(clips, *scale, generator) * min(height, width)).round().long().clamp(min=1)
     tops = (_uniform(clips, 0, 1, generator) * (height - sides + 1)).long()
     lefts = (_uniform(clips, 0, 1, generator) * (width - sides + 1)).long()
-    out = video.new_empty(clips, frames, side_px, side_px, 3)
+    out = video.new_empty(clips, frames, side_px, side_px, video.shape[-1])
     for clip, target, side, top, left in zip(video, out, sides.tolist(), tops.tolist(), lefts.tolist(), strict=True):
         target.copy_(_resize(clip[:, top : top + side, left : left + side], side_px))
     return out
 
 
-def _resize(clip: UInt8[Tensor, "t s s 3"], side_px: int) -> UInt8[Tensor, "t {side_px} {side_px} 3"]:
+def _resize(clip: UInt8[Tensor, "t s s c"], side_px: int) -> UInt8[Tensor, "t {side_px} {side_px} c"]:
     """Bilinear, averaging where it shrinks."""
     if clip.shape[1] == side_px:
         return clip
@@ -118,18 +129,25 @@ def _resize(clip: UInt8[Tensor, "t s s 3"], side_px: int) -> UInt8[Tensor, "t {s
 
 
 def random_flip(
-    video: UInt8[Tensor, "b t h w 3"],
+    video: UInt8[Tensor, "b t h w c"],
     *,
     probability: float,
     may_flip: Bool[Tensor, "b"] | None = None,
     generator: Generator | None = None,
-) -> tuple[UInt8[Tensor, "b t h w 3"], Bool[Tensor, "b"]]:
-    """Mirrors clips left to right, of those that `may_flip` (all, if None); and which ones it did."""
+    right: int | None = None,
+) -> tuple[UInt8[Tensor, "b t h w c"], Bool[Tensor, "b"]]:
+    """Mirrors clips left to right, of those that `may_flip` (all, if None); and which ones it did.
+
+    right  the channel that holds motion to the right, 128 for none, which changes its sign in the mirror
+    """
     flipped = torch.rand(len(video), generator=generator) < probability
     if may_flip is not None:
         flipped &= may_flip.cpu()
     flipped = flipped.to(video.device)
-    return torch.where(flipped[:, None, None, None, None], video.flip(3), video), flipped
+    mirrored = video.flip(3)
+    if right is not None:
+        mirrored[..., right] = (256 - mirrored[..., right].int()).clamp_(max=255).to(torch.uint8)
+    return torch.where(flipped[:, None, None, None, None], mirrored, video), flipped
 
 
 def jitter_colour(

@@ -6,6 +6,16 @@ from typing import Any, Literal
 
 import numpy as np
 
+Modality = Literal["rgb", "flow", "rgb+flow", "vectors", "vectors+residual", "sound"]
+CHANNELS: dict[Modality, int] = {
+    "rgb": 3,
+    "flow": 2,  # optical flow to the right and down
+    "rgb+flow": 5,
+    "vectors": 2,  # motion vectors of the bitstream, likewise
+    "vectors+residual": 5,  # and the residual, RGB
+    "sound": 1,  # log-mel energies: rows are bands, columns are time
+}
+
 
 @dataclass(frozen=True)
 class Clip:
@@ -51,7 +61,7 @@ class ClipSpec:
     resample  resize filter
     whole     feed the whole frame, whatever its shape, with short side short_px, instead of a square crop of it
     squash    resize to short_px x short_px, whatever the shape was, before the side_px crop
-    modality  "rgb", or "flow": two channels of optical flow, x and y
+    modality  what the channels are; see `CHANNELS`
     """
 
     frames: int
@@ -65,7 +75,7 @@ class ClipSpec:
     resample: Literal["area", "bilinear", "bicubic"] = "area"
     whole: bool = False
     squash: bool = False
-    modality: Literal["rgb", "flow"] = "rgb"
+    modality: Modality = "rgb"
 
     def __post_init__(self) -> None:
         for name in ("frames", "stride", "side_px", "short_px"):
@@ -86,8 +96,8 @@ class ClipSpec:
 
     @property
     def channels(self) -> int:
-        """Of the input: 3 of RGB, 2 of flow."""
-        return 3 if self.modality == "rgb" else 2
+        """Of the input: 3 of RGB, 2 of flow, ..."""
+        return CHANNELS[self.modality]
 
     def to_dict(self) -> dict[str, Any]:
         return dict(self.__dict__, mean=list(self.mean), std=list(self.std))

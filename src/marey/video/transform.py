@@ -53,7 +53,7 @@ def resize_short(
     return resize(frames, short_side(frames.shape[2], frames.shape[1], short_px), resample)
 
 
-def crops(frames: UInt8[np.ndarray, "t h w 3"], side_px: int, count: int) -> list[UInt8[np.ndarray, "t s s 3"]]:
+def crops(frames: UInt8[np.ndarray, "t h w c"], side_px: int, count: int) -> list[UInt8[np.ndarray, "t s s c"]]:
     """Square crops: the centre, or with `count` 3 the start, centre and end along the long side."""
     height, width = frames.shape[1:3]
     if side_px > min(height, width):
@@ -67,7 +67,7 @@ def crops(frames: UInt8[np.ndarray, "t h w 3"], side_px: int, count: int) -> lis
     return [frames[:, y : y + side_px, x : x + side_px] for y, x in boxes]
 
 
-def to_input(frames: UInt8[Tensor, "b t h w 3"], spec: ClipSpec) -> Float[Tensor, "b 3 t h w"]:
+def to_input(frames: UInt8[Tensor, "b t h w c"], spec: ClipSpec) -> Float[Tensor, "b c t h w"]:
     """Network input: channels first, 0..1, normalized by the mean and std of `spec`."""
-    mean, std = (255 * torch.tensor(v, device=frames.device).view(3, 1, 1, 1) for v in (spec.mean, spec.std))
+    mean, std = (255 * torch.tensor(v, device=frames.device).view(-1, 1, 1, 1) for v in (spec.mean, spec.std))
     return frames.permute(0, 4, 1, 2, 3).float().sub_(mean).div_(std)
