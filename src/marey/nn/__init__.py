@@ -1,6 +1,7 @@
 """Blocks: small modules and functions on tensors that models are made of. No whole models here."""
 
 from .conv import SpaceTimeConv, conv2d, conv3d, conv_norm, named, same_cost_width
+from .conv_recurrent import BuildRecurrence, ConvGRU, ConvLSTM, ConvRecurrence, ConvRNN
 from .divided import DividedAttention, DividedBlock, TimeThenSpaceBlock
 from .double_attention import DoubleAttention
 from .gates import SelfGate, SqueezeExcite
@@ -14,6 +15,7 @@ from .octave_map import Octave, merged
 from .residual import Residual, basic_block_2d, basic_block_3d, bottleneck_2d, bottleneck_3d
 from .same import SameConv2d, SameConv3d, SameMaxPool2d, SameMaxPool3d
 from .shapes import check_clip, fold_time, unfold_time
+from .snippets import middle_frames, stacked_frames
 from .standard_linear import StandardLinear
 from .temporal import AttentionHead, DifferenceHead, LinearHead, LstmHead, MeanHead, TcnHead, TemporalHead
 from .trajectory import TrajectoryAttention
@@ -32,7 +34,12 @@ from .transformer import (
 
 __all__ = [
     "AttentionHead",
+    "BuildRecurrence",
     "ClassToken",
+    "ConvGRU",
+    "ConvLSTM",
+    "ConvRNN",
+    "ConvRecurrence",
     "DifferenceHead",
     "DividedAttention",
     "DividedBlock",
@@ -75,11 +82,13 @@ __all__ = [
     "draw_weights",
     "fold_time",
     "merged",
+    "middle_frames",
     "named",
     "non_local_means",
     "patch_grid",
     "same_cost_width",
     "sinusoids",
+    "stacked_frames",
     "to_map",
     "to_tokens",
     "unfold_time",
