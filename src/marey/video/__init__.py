@@ -5,7 +5,7 @@ from .augment import Augmentation, augment
 from .clip import Clip, ClipSpec
 from .decode import DecoderName, Video, open_video
 from .decode_torchcodec import torchcodec_problem
-from .flow import dense_flow
+from .flow import FlowMethod, bytes_to_flow, dense_flow, flow_stream, flow_to_bytes
 from .probe import VideoInfo, probe, verify
 from .sample import clip_seconds, view_seconds, window_starts
 from .transform import crops, resize_short, to_input
@@ -16,13 +16,17 @@ __all__ = [
     "Clip",
     "ClipSpec",
     "DecoderName",
+    "FlowMethod",
     "Video",
     "VideoInfo",
     "VideoWriter",
     "augment",
+    "bytes_to_flow",
     "clip_seconds",
     "crops",
     "dense_flow",
+    "flow_stream",
+    "flow_to_bytes",
     "open_video",
     "probe",
     "read_audio",
