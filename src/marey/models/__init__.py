@@ -26,6 +26,7 @@ from .shufflenet import ShuffleNetV2
 from .slowfast import SlowFast, VideoResNet
 from .surgery import add_double_attention, add_glore, add_nonlocal
 from .timesformer import TimeSformer
+from .two_stream import Fused3D, SnippetNet, TwoStream, flow_kernel, flow_start
 from .videomae import VideoMAE
 from .x3d import X3D
 
@@ -38,6 +39,7 @@ __all__ = [
     "EfficientNetLite",
     "FishNet",
     "FrameModel",
+    "Fused3D",
     "FusionNet",
     "ImageEncoder",
     "InceptionV1",
@@ -56,13 +58,17 @@ __all__ = [
     "ResNet3D",
     "ShuffleNetV2",
     "SlowFast",
+    "SnippetNet",
     "TimeSformer",
+    "TwoStream",
     "VideoMAE",
     "VideoModel",
     "VideoResNet",
     "add_double_attention",
     "add_glore",
     "add_nonlocal",
+    "flow_kernel",
+    "flow_start",
     "inception_i3d",
     "inflate",
     "octavize",

@@ -56,13 +56,14 @@ def start(model: nn.Module) -> None:
 class InceptionV1(ImageEncoder):
     """The image network's trunk. `same` pads as TensorFlow does, otherwise as torchvision's GoogLeNet does.
 
-    The two take the same weights, and differ by where the stem and the strided poolings look.
+    The two take the same weights, and differ by where the stem and the strided poolings look. `channels` is 3 of RGB,
+    or those of stacked flow.
     """
 
-    def __init__(self, *, same: bool = False, width: float = 1.0) -> None:
+    def __init__(self, *, channels: int = 3, same: bool = False, width: float = 1.0) -> None:
         super().__init__()
         pool = _same_pool_2d if same else _pool_2d
-        self.trunk = InceptionTrunk(3, conv=partial(_conv_2d, same=same), pool=pool, width=width)
+        self.trunk = InceptionTrunk(channels, conv=partial(_conv_2d, same=same), pool=pool, width=width)
         self.dim, self.min_side = self.trunk.dim, 1 if same else 15
         start(self)
 

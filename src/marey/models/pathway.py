@@ -27,8 +27,8 @@ class Block(Protocol):
 class Pathway(nn.Module):
     """Stages as attributes: conv1, pool1, res2, ...; `stages` names those from res2 on, `dim` is the last channels.
 
-    `beside` is how many channels of another pathway come to each stage beside its own; the rest is told by
-    `slowfast.VideoResNet`.
+    `channels` is 3 of RGB, 2 of flow or motion vectors. `beside` is how many channels of another pathway come to each
+    stage beside its own; the rest is told by `slowfast.VideoResNet`.
     """
 
     def __init__(
@@ -36,6 +36,7 @@ class Pathway(nn.Module):
         *,
         width: int,
         times: Times,
+        channels: int = 3,
         inflate: Literal["1x1", "3x3"] = "1x1",
         stem: int = 1,
         stem_stride: int = 1,
@@ -48,7 +49,7 @@ class Pathway(nn.Module):
     ) -> None:
         super().__init__()
         self.stages = [f"res{i + 2}" for i in range(len(times))]
-        self.conv1 = conv3d(3, width, kernel=(stem, 7, 7), stride=(stem_stride, 2, 2))
+        self.conv1 = conv3d(channels, width, kernel=(stem, 7, 7), stride=(stem_stride, 2, 2))
         self.pool1 = nn.MaxPool3d((pool1[0], 3, 3), (pool1[1], 2, 2), (pool1[0] // 2, 1, 1))
         given = self.widths(width, len(times))
         beside, non_local = beside or (0,) * len(times), non_local or ((),) * len(times)

@@ -17,7 +17,7 @@ from .interface import ImageEncoder, Images
 class ResNet(ImageEncoder):
     """`bottleneck` chooses three-layer blocks of 4 `widths` channels over two-layer blocks; `depths` counts blocks.
 
-    Bottlenecks alone have groups, gates and dilation:
+    `channels` is 3 of RGB, or those of flow or motion vectors. Bottlenecks alone have groups, gates and dilation:
     groups, group_width  of the 3 x 3 convolution, whose width is groups * group_width / 64 times that of `widths`;
                          32 and 4 make ResNeXt 32x4d
     squeeze              reduction of the channel gates of an SE-ResNet
@@ -29,6 +29,7 @@ class ResNet(ImageEncoder):
     def __init__(
         self,
         *,
+        channels: int = 3,
         bottleneck: bool = False,
         widths: tuple[int, ...] = (64, 128, 256, 512),
         depths: tuple[int, ...] = (2, 2, 2, 2),
@@ -44,7 +45,7 @@ class ResNet(ImageEncoder):
             raise ValueError(
                 "a ResNet has groups, channel gates and dilation in bottlenecks only; give bottleneck=True"
             )
-        self.stem = conv2d(3, widths[0], kernel=7, stride=2)
+        self.stem = conv2d(channels, widths[0], kernel=7, stride=2)
         self.pool = nn.MaxPool2d(3, 2, 1)
         self.stages, c_in, self.min_side = nn.Sequential(), widths[0], 4
         dilations = (1,) * len(widths) if dilations is None else dilations

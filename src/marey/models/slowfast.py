@@ -30,6 +30,7 @@ FrameChoice = Literal["spread", "every"]
 class VideoResNet(VideoModel):
     """One pathway. `times` has, for each stage, the frames that each block's first kernel reaches over.
 
+    channels      of the video: 3 of RGB, 2 of flow or motion vectors
     width         channels of conv1 and, inside the bottlenecks, of res2; each stage has twice as many as the one before
     times         (3, 1, 3, 1) of a stage is four blocks, of which every second is 3 x 1 x 1; or 1 x 1 x 1 everywhere
     inflate       which kernel of a block reaches over time: the first "1x1", or the "3x3"
@@ -50,6 +51,7 @@ class VideoResNet(VideoModel):
         self,
         *,
         num_classes: int,
+        channels: int = 3,
         width: int = 64,
         times: Times,
         inflate: Literal["1x1", "3x3"] = "1x1",
@@ -65,6 +67,7 @@ class VideoResNet(VideoModel):
     ) -> None:
         super().__init__()
         self.net = Pathway(
+            channels=channels,
             width=width,
             times=times,
             inflate=inflate,
@@ -76,13 +79,13 @@ class VideoResNet(VideoModel):
             attend=attend,
             zero_init=zero_init,
         )
-        self.pool_side = pool_side
+        self.channels, self.pool_side = channels, pool_side
         self.drop, self.fc = nn.Dropout(dropout), fresh_linear(self.net.dim, num_classes)
         self.min_frames, self.min_side = self.net.min_frames, self.net.min_side
 
     def features(self, video: Clips) -> dict[str, Tensor]:
         """conv1, res2, ..., one map a stage."""
-        check_clip(video, min_frames=self.min_frames, min_side=self.min_side)
+        check_clip(video, channels=self.channels, min_frames=self.min_frames, min_side=self.min_side)
         maps = {"conv1": self.net.conv1(video)}
         x = self.net.pool1(maps["conv1"])
         for name in self.net.stages:

@@ -18,6 +18,7 @@ from .octave import OCTAVES
 from .preset import Preset
 from .residual import RESIDUAL
 from .slowfast import SLOWFAST
+from .two_stream import TWO_STREAM
 from .vit import VIT
 from .x3d import EXPANDED
 
@@ -39,5 +40,6 @@ PRESETS: dict[str, Preset] = {
         *VIT,
         *MVIT,
         *OCTAVES,
+        *TWO_STREAM,
     )
 }
