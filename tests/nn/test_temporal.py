@@ -88,3 +88,13 @@ def test_the_linear_head_measures_the_mean_of_the_tokens() -> None:
     head = LinearHead(dim=8, num_classes=3)
     head.measure(TOKENS)
     torch.testing.assert_close(head.fc.mean, TOKENS.mean((0, 1)))
+
+
+def test_the_recurrent_head_streams_with_a_state_that_does_not_grow() -> None:
+    head = LstmHead(dim=8, num_classes=3, hidden=5, layers=2).eval()
+    state, logits = None, []
+    for token in TOKENS.unbind(1):
+        answer, state = head.step(token, state)
+        logits.append(answer)
+        assert [x.shape for x in state] == [(2, 2, 5)] * 2
+    torch.testing.assert_close(torch.stack(logits, 1), head.steps(TOKENS))

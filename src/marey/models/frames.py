@@ -7,13 +7,13 @@ An image (b, 3, h, w) is a clip of one frame.
 """
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..nn import TemporalHead, check_clip, fold_time, unfold_time
+from ..nn import StreamingHead, TemporalHead, check_clip, fold_time, unfold_time
 from .interface import Clips, ImageEncoder, Logits, VideoModel
 
 FROZEN_BATCH = 16  # images that a frozen encoder sees at once: on a CPU both faster and smaller than whole batches
@@ -86,6 +86,19 @@ class FrameModel(VideoModel):
 
     def forward(self, video: Clips) -> Logits:
         return self.classify(self.encode(video))
+
+    def steps(self, video: Clips) -> Float[Tensor, "b t k"]:
+        """Logits after each frame, which know no later one; ValueError for a head that needs the whole clip."""
+        return self._streaming().steps(self.encode(video))
+
+    def step(self, image: Float[Tensor, "b c h w"], state: Any = None) -> tuple[Logits, Any]:
+        """The same for one frame more, and the state after it, which does not grow; None is the state before all."""
+        return self._streaming().step(self.encode(image)[:, 0], state)
+
+    def _streaming(self) -> StreamingHead:
+        if not isinstance(self.head, StreamingHead):
+            raise ValueError(f"{type(self.head).__name__} needs the whole clip; `LstmHead` answers after each frame")
+        return self.head
 
 
 class PerFrame(VideoModel):

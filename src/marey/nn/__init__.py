@@ -1,5 +1,6 @@
 """Blocks: small modules and functions on tensors that models are made of. No whole models here."""
 
+from .batch_norm_lstm import BatchNormLSTM, BatchNormLstmHead
 from .conv import SpaceTimeConv, conv2d, conv3d, conv_norm, named, same_cost_width
 from .conv_recurrent import BuildRecurrence, ConvGRU, ConvLSTM, ConvRecurrence, ConvRNN
 from .divided import DividedAttention, DividedBlock, TimeThenSpaceBlock
@@ -7,6 +8,7 @@ from .double_attention import DoubleAttention
 from .gates import SelfGate, SqueezeExcite
 from .glore import GloRe
 from .landmarks import Nystrom, Orthoformer
+from .motion_cues import MotionCues
 from .multi_fiber import MultiFiber
 from .non_local import NonLocal
 from .non_local_means import non_local_means
@@ -17,7 +19,16 @@ from .same import SameConv2d, SameConv3d, SameMaxPool2d, SameMaxPool3d
 from .shapes import check_clip, fold_time, unfold_time
 from .snippets import middle_frames, stacked_frames
 from .standard_linear import StandardLinear
-from .temporal import AttentionHead, DifferenceHead, LinearHead, LstmHead, MeanHead, TcnHead, TemporalHead
+from .temporal import (
+    AttentionHead,
+    DifferenceHead,
+    LinearHead,
+    LstmHead,
+    MeanHead,
+    StreamingHead,
+    TcnHead,
+    TemporalHead,
+)
 from .trajectory import TrajectoryAttention
 from .transformer import (
     ClassToken,
@@ -34,6 +45,8 @@ from .transformer import (
 
 __all__ = [
     "AttentionHead",
+    "BatchNormLSTM",
+    "BatchNormLstmHead",
     "BuildRecurrence",
     "ClassToken",
     "ConvGRU",
@@ -49,6 +62,7 @@ __all__ = [
     "LinearHead",
     "LstmHead",
     "MeanHead",
+    "MotionCues",
     "MultiFiber",
     "NonLocal",
     "Nystrom",
@@ -65,6 +79,7 @@ __all__ = [
     "SpaceTimeConv",
     "SqueezeExcite",
     "StandardLinear",
+    "StreamingHead",
     "TcnHead",
     "TemporalHead",
     "TimeThenSpaceBlock",

@@ -4,6 +4,7 @@ Axes: b clips, t frames, d features, k classes. Every head is `head(tokens (b, t
 """
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from .standard_linear import StandardLinear
 
 Tokens = Float[Tensor, "b t d"]
+Token = Float[Tensor, "b d"]
 Logits = Float[Tensor, "b k"]
 
 
@@ -25,6 +27,18 @@ class TemporalHead(nn.Module, ABC):
 
     def measure(self, tokens: Tokens) -> None:
         """Told all training tokens before the head learns, by heads that standardize; most do not."""
+
+
+class StreamingHead(TemporalHead, ABC):
+    """A head that reads the frames in order, and so has logits after each, however many there will be."""
+
+    @abstractmethod
+    def steps(self, tokens: Tokens) -> Float[Tensor, "b t k"]:
+        """Logits after each frame; those after frame i know frames 0 to i only."""
+
+    @abstractmethod
+    def step(self, token: Token, state: Any = None) -> tuple[Logits, Any]:
+        """The same for one frame more, and the state after it, which does not grow; None is the state before all."""
 
 
 class MeanHead(TemporalHead):
@@ -92,7 +106,7 @@ class DifferenceHead(TemporalHead):
         return self.fc(self.drop(both))
 
 
-class LstmHead(TemporalHead):
+class LstmHead(StreamingHead):
     """A recurrent network reads the frames in order (Donahue et al., CVPR 2015, arXiv:1411.4389).
 
     `per_frame` False: the logits of the last step. True: every step gives logits, their mean is the clip's.
@@ -114,8 +128,11 @@ class LstmHead(TemporalHead):
         self.drop, self.fc = nn.Dropout(dropout), nn.Linear(hidden, num_classes)
 
     def steps(self, tokens: Tokens) -> Float[Tensor, "b t k"]:
-        """Logits after each frame; those after frame i know frames 0 to i only."""
         return self.fc(self.drop(self.lstm(tokens)[0]))
+
+    def step(self, token: Token, state: tuple[Tensor, Tensor] | None = None) -> tuple[Logits, tuple[Tensor, Tensor]]:
+        output, after = self.lstm(token.unsqueeze(1), state)
+        return self.fc(self.drop(output[:, 0])), after
 
     def forward(self, tokens: Tokens) -> Logits:
         if self.per_frame:
