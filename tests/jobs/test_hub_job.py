@@ -24,6 +24,10 @@ def test_a_frozen_encoder_learns_and_needs_its_checkpoint_no_more(small_films: P
     assert all(torch.equal(tensor, start[name]) for name, tensor in trained.model.encoder.state_dict().items())
     again = evaluate(trial.folder, small_films / "annotations.csv", workers=0)
     assert trial.evaluations["label"].metrics["top1"].n <= again["label"].metrics["top1"].n
+    on = train(small_films / "annotations.csv", start_from=trial.folder, epochs=1, workers=0, out=tmp_path / "on")
+    further = open_model(on.folder)
+    assert further.header["preset"] == f"hf:{folder}" and further.spec == trained.spec
+    assert all(torch.equal(tensor, start[name]) for name, tensor in further.model.encoder.state_dict().items())
 
 
 def test_a_whole_encoder_is_fine_tuned(small_films: Path, tmp_path: Path) -> None:

@@ -54,6 +54,6 @@ def test_fine_tuning_keeps_the_variant_of_the_weights(small_films: Path, tmp_pat
     own, given = lesson.model.state_dict(), begun.state_dict()
     differ = {name for name in own if own[name].shape != given[name].shape or not torch.equal(own[name], given[name])}
     assert own.keys() == given.keys() and len(differ) == 2  # weight and bias of the classifier of three classes
-    kept = keep_model(tmp_path / "kept.safetensors", lesson, "x3d_xs", manifest.samples)
+    kept = keep_model(tmp_path / "kept.safetensors", lesson, preset, manifest.samples)
     assert kept.header["arguments"] == {"num_classes": 3, "variant": "pytorchvideo"}
     assert open_model(tmp_path / "kept.safetensors").model.state_dict().keys() == own.keys()

@@ -170,6 +170,8 @@ def test_without_the_library_a_build_names_the_extra(tmp_path: Path, monkeypatch
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(MissingExtra, match=r"not installed; get it with pip install 'marey\[transformers\]'"):
         preset.build(num_classes=3)
+    with pytest.raises(MissingExtra, match=r"not installed; get it with pip install 'marey\[transformers\]'"):
+        find_preset("hf:someone/something")
 
 
 def test_the_head_is_any_over_tokens(tmp_path: Path) -> None:

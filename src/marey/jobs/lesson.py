@@ -61,9 +61,11 @@ def make_lesson(
     recipe, batch_size = choose_recipe(preset, wishes, clips=clips, fine_tune=start_from is not None, watched=watched)
     task = Recognition.of(manifest)
     torch.manual_seed(wishes.seed)
-    variant = variant_in(load_checkpoint(start_from)[0]) if start_from is not None else None
-    model = create_model(preset.name, num_classes=task.classes, variant=variant)
-    if start_from is not None:
+    if start_from is None:
+        variant, model = None, create_model(preset.name, num_classes=task.classes)
+    else:  # the checkpoint has all weights, so those that the preset would begin with are not asked for
+        variant = variant_in(load_checkpoint(start_from)[0])
+        model = preset.builder(variant)(num_classes=task.classes)
         start_from_checkpoint(model, start_from)
     return Lesson(
         model=model,

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..data import Quarantine, Sample, view_batches
 from ..errors import UsageError, VideoError
 from ..models import VideoModel
-from ..presets import LABEL_LISTS, create_model, find_preset, label_list, preset_in
+from ..presets import LABEL_LISTS, Preset, create_model, label_list, preset_in
 from ..tasks import Recognition
 from ..training import file_hash, load_checkpoint, pick_device, save_checkpoint
 from ..video import ClipSpec, DecoderName, probe, to_input
@@ -67,12 +67,12 @@ def open_model(path: Path, *, device: str = "auto", decoder: str = "pyav") -> Tr
     return Trained(model, spec, task, float(header["window_s"]), header, file, place, reader)
 
 
-def keep_model(path: Path, lesson: Lesson, preset: str, samples: Sequence[Sample]) -> Trained:
+def keep_model(path: Path, lesson: Lesson, preset: Preset, samples: Sequence[Sample]) -> Trained:
     """Write what a lesson taught, with everything that is needed to use it."""
     window_s = typical_span_s(samples)
-    arguments = {"num_classes": lesson.task.classes, **find_preset(preset).arguments}
+    arguments = {"num_classes": lesson.task.classes, **preset.arguments}
     header = {
-        "preset": preset,
+        "preset": preset.name,
         "arguments": arguments | ({"variant": lesson.variant} if lesson.variant else {}),
         "clip": lesson.spec.to_dict(),
         "labels": {head: list(labels) for head, labels in lesson.task.heads.items()},

@@ -8,9 +8,10 @@ from typing import Any
 
 from ..data import SIDES, Manifest, Quarantine, group_leaks
 from ..errors import UsageError
+from ..presets import Preset, preset_in
 from ..results import Evaluation
 from ..training import load_checkpoint, pick_device, process_place
-from .choose import Choice, Wishes, choose_preset
+from .choose import Choice, Wishes, choose_preset, that_takes_clips
 from .evaluate import evaluation_dict, read_evaluations, score
 from .learn import learn
 from .lesson import Lesson, make_lesson
@@ -84,10 +85,10 @@ def train(
     wishes = Wishes.of(asked)
     check_range("--max-bad", max_bad, 0, 10**9)
     parse_views(views)
-    weights, preset = _starting_point(start_from, preset)
+    weights, held = _starting_point(start_from, preset)
     manifest = load_data(data, kind=kind, root=root, group_by=group_by, edits=edits)
     refuse_hopeless(manifest)
-    choice = choose_preset(manifest, name=preset, device=place)
+    choice = Choice(held, "") if held else choose_preset(manifest, name=preset, device=place)
     with timed(narrator, "splitting"):
         manifest = split_data(manifest, seed=seed, workers=processes, narrator=narrator)
     lesson = make_lesson(
@@ -112,15 +113,15 @@ def train(
     )
 
 
-def _starting_point(start_from: str | Path | None, preset: str | None) -> tuple[Path | None, str | None]:
-    """(file with the weights to start from, name of the preset), as far as they are named."""
+def _starting_point(start_from: str | Path | None, preset: str | None) -> tuple[Path | None, Preset | None]:
+    """(file with the weights to start from, its preset), if there is one to start from."""
     if start_from is None:
-        return None, preset
+        return None, None
     file = model_file(Path(start_from))
-    held = load_checkpoint(file)[0]["preset"]
-    if preset not in (None, held):
-        raise UsageError(f"{start_from} holds a {held} and --preset is {preset}; drop one of the two")
-    return file, held
+    header, _ = load_checkpoint(file)
+    if preset not in (None, header["preset"]):
+        raise UsageError(f"{start_from} holds a {header['preset']} and --preset is {preset}; drop one of the two")
+    return file, that_takes_clips(preset_in(header))
 
 
 def _open_run(
@@ -174,7 +175,7 @@ def _teach(
     tell_left_out(narrator, quarantine.reasons)
     if not main:  # the main process has the same weights, and does the rest
         return Trial(run.folder, {})
-    trained = keep_model(run.model, lesson, choice.preset.name, train)
+    trained = keep_model(run.model, lesson, choice.preset, train)
     evaluations = score(
         trained,
         test or val,

@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import CheckpointError, UsageError
 from ..models import VideoModel
 from ..models.frames import BuildHead
-from ..models.hub_encoder import HubModel, load_encoder
+from ..models.hub_encoder import HubModel, library, load_encoder
 from ..models.hub_reading import HALVES, READINGS
 from ..nn import AttentionHead, DifferenceHead, LinearHead, LstmHead, MeanHead, TcnHead
 from ..video import ClipSpec
@@ -139,7 +139,8 @@ def _fill(model: VideoModel, *, folder: Path) -> None:
 
 
 def folder_of(parsed: HubName) -> Path:
-    """Where the files are: a folder, or the hub's cache, as it stands."""
+    """Where the files are: a folder, or the hub's cache, as it stands; MissingExtra without the library."""
+    library()  # which brings the hub's client
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
