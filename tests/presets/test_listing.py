@@ -3,6 +3,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from kinds import ALL
 
 from marey.presets import PRESETS, Preset, cost_of, count, find_preset, model_row, model_rows, models_markdown
 
@@ -35,7 +36,7 @@ def test_a_frame_rate_that_is_none_is_refused() -> None:
         model_rows(fps=0.0)
 
 
-@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS.keys())
+@pytest.mark.parametrize("preset", ALL)
 def test_the_kept_cost_is_the_measured_one(preset: Preset) -> None:
     assert cost_of(preset) == count(preset), "presets/costs.json is stale; write it anew with `make tables`"
 

@@ -1,13 +1,14 @@
 """Which preset a file's tensors belong to: every release's names tried, compared with networks on the meta device."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 import torch
 from torch import Tensor
 
 from ..weights import RELEASES, Release
+from .blank import blank
 from .costs import cost_of
 from .preset import Preset
 from .table import PRESETS
@@ -18,11 +19,17 @@ OWN_NAMES = "Marey"  # of a plain state dict of one of our own networks
 
 @dataclass(frozen=True)
 class Diff:
-    """How a file differs from a network, under our names. `misshapen` has (name, in the file, in the network)."""
+    """How a file differs from a network, under our names.
+
+    misshapen  (name, shape in the file, shape in the network)
+    in_file    what the file calls those of the unexpected and misshapen that it has as they are, where that is another
+               name than ours
+    """
 
     missing: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
     misshapen: tuple[tuple[str, Shape, Shape], ...] = ()
+    in_file: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
@@ -32,9 +39,17 @@ class Diff:
     def names(self) -> set[str]:
         return {*self.missing, *self.unexpected, *(name for name, _, _ in self.misshapen)}
 
+    def origin(self, name: str) -> str:
+        """ " in the file as NAME", or nothing where that is not known or the same."""
+        return f" in the file as {self.in_file[name]}" if name in self.in_file else ""
+
     def __str__(self) -> str:
-        shapes = [f"{name} is {there} in the file and {here} in the network" for name, there, here in self.misshapen]
-        parts = (("missing", self.missing), ("unexpected", self.unexpected), ("of another shape", shapes))
+        shapes = [
+            f"{name} is {there}{self.origin(name) or ' in the file'} and {here} in the network"
+            for name, there, here in self.misshapen
+        ]
+        unexpected = [f"{name}{self.origin(name)}" for name in self.unexpected]
+        parts = (("missing", self.missing), ("unexpected", unexpected), ("of another shape", shapes))
         return ", ".join(f"{len(names)} {what} ({first(names)})" for what, names in parts if names)
 
 
@@ -64,8 +79,7 @@ class Fit:
 @cache
 def blank_state(preset: Preset, variant: str | None, classes: int) -> dict[str, Tensor]:
     """The state dict of a network on the meta device: names, shapes and types without values."""
-    with torch.device("meta"):
-        return preset.builder(variant)(num_classes=classes).state_dict()
+    return blank(preset.builder(variant), classes=classes).state_dict()
 
 
 def shapes_of(preset: Preset, variant: str | None, classes: int) -> dict[str, Shape]:
@@ -91,12 +105,15 @@ def readings(tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, dict[str, Ten
     yield OWN_NAMES, dict(tensors), False
 
 
-def fits_of(preset: Preset, tensors: Mapping[str, Tensor]) -> list[Fit]:
-    """Every way to read the file as this preset, best first; a variant named as the release wins among equals."""
+def fits_of(preset: Preset, tensors: Mapping[str, Tensor], *, variant: str | None = None) -> list[Fit]:
+    """Every way to read the file as this preset, best first; a variant named as the release wins among equals.
+
+    `variant` is the only build to compare with; without it, all are.
+    """
     found = [
-        _fit(preset, variant, release, named, inflates)
+        _fit(preset, build, release, named, inflates, tensors)
         for release, named, inflates in readings(tensors)
-        for variant in (None, *preset.variants)
+        for build in ((None, *preset.variants) if variant is None else (variant,))
     ]
     return sorted(found, key=lambda fit: (fit.diff.count, _distance(fit)))
 
@@ -111,22 +128,46 @@ def best_fits(tensors: Mapping[str, Tensor]) -> list[Fit]:
     return sorted((fits_of(preset, tensors)[0] for preset in alike), key=lambda fit: fit.diff.count)
 
 
+def alike_builds(fit: Fit, fits: Iterable[Fit]) -> tuple[str, ...]:
+    """Variants whose tensors are those of `fit` too, so that the file does not tell which of them it is of.
+
+    A variant that is called as a release is the build of that one's files only.
+    """
+    releases = {release.name.casefold() for release in RELEASES}
+    return tuple(
+        other.variant
+        for other in fits
+        if other.variant not in (None, fit.variant)
+        and other.variant.casefold() not in releases
+        and (other.release, other.diff.count) == (fit.release, fit.diff.count)
+    )
+
+
 def known_releases(tensors: Mapping[str, Tensor]) -> tuple[str, ...]:
     """The releases that the names may be of."""
     return tuple(f"{release.name} ({release.holds})" for release in RELEASES if release.fits(tensors))
 
 
-def _fit(preset: Preset, variant: str | None, release: str, named: Mapping[str, Tensor], inflates: bool) -> Fit:
+def _fit(
+    preset: Preset,
+    variant: str | None,
+    release: str,
+    named: Mapping[str, Tensor],
+    inflates: bool,
+    tensors: Mapping[str, Tensor],
+) -> Fit:
     shapes = shapes_of(preset, variant, preset.classes)
     if len(shapes.keys() & named.keys()) < len(shapes) // 2:  # another network, whose head need not be known
-        return Fit(preset, variant, release, named, None, (), (), (), _diff(named, shapes))
+        return Fit(preset, variant, release, named, None, (), (), (), _diff(named, shapes, tensors))
     head = head_of(preset, variant)
     held = _classes_held(named, shapes, head, preset.classes)
     shapes = shapes_of(preset, variant, held or preset.classes)
     filled, supplied = _with_counters(named, shapes)
     flat = [name for name, tensor in filled.items() if inflates and _is_flat(tensor, shapes.get(name))]
     filled |= {name: _inflated(filled[name], shapes[name]) for name in flat}
-    return Fit(preset, variant, release, filled, held, tuple(head), supplied, tuple(flat), _diff(filled, shapes))
+    return Fit(
+        preset, variant, release, filled, held, tuple(head), supplied, tuple(flat), _diff(filled, shapes, tensors)
+    )
 
 
 def _classes_held(
@@ -156,15 +197,20 @@ def _inflated(tensor: Tensor, shape: Shape) -> Tensor:
     return tensor[:, :, None].expand(shape) / shape[2]
 
 
-def _diff(named: Mapping[str, Tensor], shapes: Mapping[str, Shape]) -> Diff:
+def _diff(named: Mapping[str, Tensor], shapes: Mapping[str, Shape], tensors: Mapping[str, Tensor]) -> Diff:
+    unexpected = tuple(name for name in named if name not in shapes)
+    misshapen = tuple(
+        (name, tuple(named[name].shape), shape)
+        for name, shape in shapes.items()
+        if name in named and tuple(named[name].shape) != shape
+    )
+    shown = {*unexpected, *(name for name, _, _ in misshapen)}
+    names = {id(tensor): name for name, tensor in tensors.items()} if shown else {}
     return Diff(
         missing=tuple(name for name in shapes if name not in named),
-        unexpected=tuple(name for name in named if name not in shapes),
-        misshapen=tuple(
-            (name, tuple(named[name].shape), shape)
-            for name, shape in shapes.items()
-            if name in named and tuple(named[name].shape) != shape
-        ),
+        unexpected=unexpected,
+        misshapen=misshapen,
+        in_file={name: names[id(named[name])] for name in shown if names.get(id(named[name]), name) != name},
     )
 
 

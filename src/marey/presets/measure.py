@@ -13,6 +13,7 @@ from ..nn.fields import Field
 from ..nn.receptive import FieldTrace
 from ..nn.transformer import DropPath
 from ..video import ClipSpec
+from .blank import blank
 from .preset import Preset
 
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm)
@@ -42,7 +43,7 @@ class LayerRow:
     """One layer in the order in which it runs.
 
     size    output: channels, frames, rows, columns; of tokens that hold no axis of the video: features, tokens, 1, 1
-    field   how many input frames, rows and columns one output value sees (may exceed the input: its padding)
+    field   how many input frames, rows and columns one output value sees, at most all that the preset is fed
     jump    how far apart, in the input, neighbouring outputs look
     params  with those of the normalization that follows
     """
@@ -67,7 +68,7 @@ def count(model: Preset | VideoModel, spec: ClipSpec | None = None) -> Cost:
 
 @cache
 def _preset_cost(preset: Preset, spec: ClipSpec) -> Cost:
-    return _trace(_blank(preset), spec)[1]
+    return _trace(blank(preset.build, classes=preset.classes), spec)[1]
 
 
 @cache
@@ -76,7 +77,7 @@ def layer_table(preset: Preset) -> tuple[LayerRow, ...]:
 
     Multiplications outside of any layer (attention weights on tokens, say) are in `count` but in no row.
     """
-    return tuple(_trace(_blank(preset), preset.clip)[0])
+    return tuple(_trace(blank(preset.build, classes=preset.classes), preset.clip)[0])
 
 
 def trace_layers(model: VideoModel, spec: ClipSpec) -> list[LayerRow]:
@@ -86,11 +87,6 @@ def trace_layers(model: VideoModel, spec: ClipSpec) -> list[LayerRow]:
 
 def _on_meta(model: VideoModel) -> VideoModel:
     return copy.deepcopy(model).to("meta")
-
-
-def _blank(preset: Preset) -> VideoModel:
-    with torch.device("meta"):
-        return preset.build(num_classes=preset.classes)
 
 
 def _trace(model: VideoModel, spec: ClipSpec) -> tuple[list[LayerRow], Cost]:

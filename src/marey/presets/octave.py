@@ -3,15 +3,13 @@
     a000, a100, a125, a200, a250, a375, a500, a750   alpha 0, .1, .125, .2, .25, .375, .5, .75
     w075, w1125                                      width multipliers .75 and 1.125
 
-At alpha 0 there are no low channels, and stride is a mean all the same. The authors' ResNets of the published scores
-are pre-activation ones; these have the parameters and multiply-adds of both. MobileNetV2 has octaves inside of its
-blocks only. Of ShuffleNet V2 and SlowFast there are no official octave networks, nor counts.
+At alpha 0 they are the plain networks. The authors' ResNets of the published scores are pre-activation ones; these
+have the parameters and multiply-adds of both. MobileNetV2 has octaves inside of its blocks only. Of ShuffleNet V2 and
+SlowFast there are no official octave networks, nor counts.
 """
 
 from collections.abc import Callable, Mapping
 from functools import cache, partial
-
-import torch
 
 from ..models import (
     FrameModel,
@@ -26,11 +24,13 @@ from ..models import (
 )
 from ..models.octavize import octave_channels, put_octaves
 from ..nn import MeanHead, NonLocal
+from .blank import blank
 from .inputs import STAGE, TORCHVISION_IMAGE, pyslowfast
 from .preset import Build, Mini, Preset, Score
 from .slowfast import FIVE, i3d, slowfast_4x16, softmax, stage
 
 OCTAVE = "Chen et al., ICCV 2019, arXiv:1904.05049"
+UNPUBLISHED = f"ours, after {OCTAVE}; no official octave network, nor counts"
 ALPHAS = {"a000": 0.0, "a125": 0.125, "a250": 0.25, "a500": 0.5, "a750": 0.75}
 MOBILE_ALPHAS = ALPHAS | {"a375": 0.375}
 GROUPED_ALPHAS = {name: alpha for name, alpha in ALPHAS.items() if name != "a125"}
@@ -52,8 +52,7 @@ def octaved(*, num_classes: int, net: Build, alpha: float, plain: tuple[str, ...
 @cache
 def _lows(net: Build, alpha: float, plain: tuple[str, ...]) -> Mapping[str, tuple[int, int]]:
     """How much of each convolution is low, which the number of classes does not change."""
-    with torch.device("meta"):
-        model = net(num_classes=1)
+    model = blank(net, classes=1)
     names = [name for name, _ in model.named_modules() if name.endswith(plain)]
     return octave_channels(model, alpha=alpha, plain=names)
 
@@ -93,6 +92,7 @@ def images(
     *,
     alphas: Mapping[str, float] = ALPHAS,
     plain: tuple[str, ...] = (),
+    paper: str = OCTAVE,
     scores: Mapping[str, Score] | None = None,
 ) -> tuple[Preset, ...]:
     """A row for each alpha, with its published score."""
@@ -100,7 +100,7 @@ def images(
         Preset(
             name=f"oct_{name}_{ending}",
             family=family,
-            paper=OCTAVE,
+            paper=paper,
             build=partial(octaved, net=partial(frame_mean, encoder=encoder), alpha=alpha, plain=plain),
             classes=1000,
             clip=TORCHVISION_IMAGE,
@@ -117,14 +117,22 @@ def published(protocol: str, **top1: float) -> dict[str, Score]:
 
 
 def clips(
-    name: str, family: str, net: Build, mini: Mini, *, frames: int, stride: int, plain: tuple[str, ...] = ()
+    name: str,
+    family: str,
+    net: Build,
+    mini: Mini,
+    *,
+    frames: int,
+    stride: int,
+    plain: tuple[str, ...] = (),
+    paper: str = OCTAVE,
 ) -> tuple[Preset, ...]:
     """A row for each alpha of the video networks."""
     return tuple(
         Preset(
             name=f"oct_{name}_{ending}",
             family=family,
-            paper=OCTAVE,
+            paper=paper,
             build=partial(octaved, net=net, alpha=alpha, plain=plain),
             classes=400,
             clip=pyslowfast(frames=frames, stride=stride, side_px=224, short_px=256),
@@ -217,7 +225,7 @@ OCTAVES = (
         plain=BETWEEN,
         scores=published(SMOOTHED, a500=73.0),
     ),
-    *images("shufflenet_v2", "Oct-ShuffleNetV2", ShuffleNetV2, MINI_SHUFFLE),
+    *images("shufflenet_v2", "Oct-ShuffleNetV2", ShuffleNetV2, MINI_SHUFFLE, paper=UNPUBLISHED),
     *clips("i3d_r50", "Oct-I3D", i3d, MINI_I3D, frames=8, stride=8),
     *clips(
         "i3d_nl_r50",
@@ -227,7 +235,16 @@ OCTAVES = (
         frames=8,
         stride=8,
     ),
-    *clips("slowfast_r50", "Oct-SlowFast", slowfast_4x16, MINI_SLOWFAST, frames=32, stride=2, plain=STEM),
+    *clips(
+        "slowfast_r50",
+        "Oct-SlowFast",
+        slowfast_4x16,
+        MINI_SLOWFAST,
+        frames=32,
+        stride=2,
+        plain=STEM,
+        paper=UNPUBLISHED,
+    ),
     Preset(
         name="oct_i3d_stage",
         family="Oct-I3D",
