@@ -237,13 +237,57 @@ def test_weights_are_kept() -> None:
         assert torch.equal(torch.cat(rows), model.get_parameter(f"{name}.weight"))
 
 
-def test_at_alpha_0_a_network_without_stride_answers_as_before() -> None:
+def test_at_alpha_0_a_network_answers_as_before(network: tuple[nn.Module, Tensor]) -> None:
+    model, x = network
+    same = marey.octavize(model.eval(), alpha=0)
+    assert same is not model and torch.equal(same(x), model(x))
+
+
+class Mixed(nn.Module):
+    """A user's network of groups, dilation, depthwise convolutions, sums, concatenations and a convolution as head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 16, 3, 2, 1)
+        self.grouped, self.dilated = nn.Conv2d(16, 16, 3, padding=1, groups=4), nn.Conv2d(16, 16, 3, 1, 2, 2)
+        self.depthwise, self.point = nn.Conv2d(16, 16, 3, padding=1, groups=16), nn.Conv2d(16, 16, 1)
+        self.mirrored = nn.Conv2d(16, 16, 3, padding=1, padding_mode="reflect")
+        self.down, self.head = nn.Conv2d(48, 32, 3, 2, 1), nn.Conv2d(32, 5, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.stem(x))
+        y = F.relu(self.dilated(self.grouped(x)))
+        z = x + F.hardswish(self.point(self.depthwise(y)))
+        return F.adaptive_avg_pool2d(self.head(F.relu(self.down(torch.cat([y, z, self.mirrored(z)], 1)))), 1).flatten(1)
+
+
+@pytest.mark.parametrize("alpha", [0.25, 0.5])
+def test_all_kinds_of_convolutions_save_what_the_identity_says(alpha: float) -> None:
+    model, x = Mixed().eval(), torch.randn(1, 3, 64, 64)
+    octave, spent = marey.octavize(model, alpha=alpha, last_plain=False), []
+    for net in (model, octave):
+        with FlopCounterMode(display=False) as counter:
+            assert net(x).shape == (1, 5)
+        spent.append({name.rpartition(".")[2]: sum(v.values()) for name, v in counter.get_flop_counts().items()})
+    plain, saved = spent
+    low = {name: (m.low_in, m.low_out) for name, m in octaves(octave).items()}
+    share = int(16 * alpha)
+    assert low["point"] == low["dilated"] == low["mirrored"] == (share, share) and low["down"][0] == 3 * share
+    for name in ("dilated", "point", "mirrored"):
+        assert saved[name] / plain[name] == pytest.approx(1 - 0.75 * alpha * (2 - alpha)), name
+    assert sum(p.numel() for p in octave.parameters()) == sum(p.numel() for p in model.parameters())
+
+
+def test_a_transposed_convolution_is_named_and_can_be_left_plain() -> None:
     net = nn.Sequential(
-        nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 1)
+        nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(8, 8, 3, 1, 1), nn.ConvTranspose2d(8, 8, 2, 2), nn.Conv2d(8, 4, 3, 1, 1)
     )
-    x = torch.randn(2, 3, 12, 12)
-    octave = marey.octavize(net, alpha=0)
-    assert octaves(octave) and torch.equal(octave(x), net(x))
+    with pytest.raises(
+        ValueError, match=r"cannot act on two frequencies: `2` \(ConvTranspose2d\) calls conv_transpose2d"
+    ):
+        marey.octavize(net, alpha=0.5, last_plain=False)
+    octave, x = marey.octavize(net, alpha=0.5, last_plain=False, plain=["2"]), torch.randn(1, 3, 32, 32)
+    assert octaves(octave)["1"].low_out == 4 and octave(x).shape == net(x).shape
 
 
 @pytest.mark.parametrize("kind, add", [(GloRe, marey.add_glore), (NonLocal, marey.add_nonlocal)])

@@ -142,6 +142,29 @@ def test_bias_comes_once_a_channel(alpha_in: float) -> None:
     assert torch.equal(merged(layer(torch.randn(1, 4, 6, 6))), torch.full((1, 6, 6, 6), 3.0))
 
 
+@pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
+def test_other_paddings_are_those_of_the_plain_convolution(mode: str) -> None:
+    layer = OctConv(4, 4, 3, 1, 1, 1, 1, False, mode, alpha=0.5)
+    high, low = octave(4, 2)
+    parts = {
+        name: F.conv2d(F.pad(x, (1,) * 4, mode), w)
+        for (name, w), x in zip(
+            ((n[:3], p) for n, p in sorted(layer.named_parameters())),
+            (high, F.avg_pool2d(high, 2), low, low),
+            strict=True,
+        )
+    }
+    got_high, got_low = layer((high, low))
+    across = parts["l2h"].repeat_interleave(2, 2).repeat_interleave(2, 3)
+    torch.testing.assert_close(got_high, parts["h2h"] + across, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(got_low, parts["h2l"] + parts["l2l"], atol=1e-5, rtol=1e-5)
+
+
+def test_it_is_built_where_and_as_it_is_asked_for() -> None:
+    layer = OctConv(4, 4, 3, device="meta", dtype=torch.bfloat16)
+    assert {(p.device.type, p.dtype) for p in layer.parameters()} == {("meta", torch.bfloat16)}
+
+
 def test_every_part_learns() -> None:
     layer = OctConv(6, 6, 3, padding=1)
     merged(layer(octave(6, 3))).square().sum().backward()
@@ -173,6 +196,10 @@ def test_in_place_of_any_convolution() -> None:
     [
         (partial(OctConv, 4, 4, 1, alpha=1.5), r"alpha is 1\.5; the share of low channels is 0 to 1"),
         (partial(OctConv, 4, 4, 1, alpha_out=-0.1), r"alpha is -0\.1; the share of low channels is 0 to 1"),
+        (
+            partial(OctConv, 4, 4, 5, padding=1, padding_mode="reflect"),
+            r"padding \(1, 1\) of mode 'reflect' does not keep the size of a map; two frequencies take such a mode",
+        ),
         (partial(OctConv, 4, 4, 3, 3), r"stride is \(3, 3\); two frequencies take a stride of 1 or an even one"),
         (
             partial(OctConv, 128, 128, 3, padding=1, groups=32, alpha=0.125),

@@ -56,7 +56,8 @@ def octavize(
     Each convolution becomes an `OctConv` with its weights, except the first ones, those of single places (gates) and
     those of long-range blocks. Parameters stay as many; of a convolution of stride 1 between octaves multiply-adds
     become 1 - 3/4 alpha (2 - alpha) and its map's memory 1 - 3/4 alpha of what they were. Stride becomes a mean, as in
-    the authors' code, so even at alpha 0 a trained network must be trained on.
+    the authors' code, and low channels lose detail, so a trained network must be trained on. At alpha 0 the copy is
+    the plain network, which answers bit for bit as before.
 
     Tensors of a convolution NAME go by NAME.h2h, NAME.h2l, NAME.l2h and NAME.l2l. A ValueError names what cannot act
     on two frequencies: groups that do not divide, odd strides, functions that neither treat places alike nor pool.
@@ -80,11 +81,13 @@ def octave_channels(
     if set(own) - plains:
         reasons = "; ".join(reason for name, reason in own.items() if name not in plains)
         raise ValueError(f"octavize would change what these are: {reasons}; name them in plain= to leave them alone")
+    if not alpha:
+        return {}
     trial, x, steps = _surveyed(model, convs.keys() - own, example)
     plains |= _last_stage(steps) if last_plain else set()
     merging = [name for name, m in modules.items() if m in (*chosen, *long_range)]
     found = _lows(trial, x, steps, alpha=alpha, plain=plains, merging=merging)
-    if alpha and not any(low for _, low in found.values()):
+    if not any(low for _, low in found.values()):
         raise ValueError(
             f"no map of {type(model).__name__} becomes an octave at alpha {alpha}: it has too few channels, or no "
             "stage but the last; take a larger alpha or last_plain=False"

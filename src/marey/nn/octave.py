@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -38,7 +39,8 @@ class OctConv(nn.Module):
     Takes an `Octave`, a pair (high, low) or a plain map, which it splits where `alpha_in` is not 0; gives an `Octave`,
     or a plain map where `alpha_out` is 0, of the size that the plain convolution has. It has as many parameters as
     that, bias only once a channel. With as many groups as channels each is convolved by itself, and no frequency
-    becomes the other. A ValueError names a stride above 1 that is odd, and groups that do not divide both frequencies.
+    becomes the other. A ValueError names a stride above 1 that is odd, groups that do not divide both frequencies, and
+    padding with other than zeros where it does not keep sizes.
     """
 
     h2h: nn.Module | None
@@ -56,6 +58,9 @@ class OctConv(nn.Module):
         dilation: Size = 1,
         groups: int = 1,
         bias: bool = True,
+        padding_mode: str = "zeros",
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
         *,
         alpha: float | Fraction = 0.5,
         alpha_in: float | Fraction | None = None,
@@ -65,7 +70,8 @@ class OctConv(nn.Module):
         super().__init__()
         alpha_in, alpha_out = alpha if alpha_in is None else alpha_in, alpha if alpha_out is None else alpha_out
         low_in, low_out = low_channels(in_channels, alpha_in), low_channels(out_channels, alpha_out)
-        conv = CONVS[dims](in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias)
+        plain = (kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype)
+        conv = CONVS[dims](in_channels, out_channels, *plain)
         self._divide(conv, low_in, low_out)
 
     @classmethod
@@ -89,6 +95,11 @@ class OctConv(nn.Module):
         self.cuts = any(self.margin)  # otherwise all sizes come out right by themselves
         if any(s > 1 and s % 2 for s in self.stride):
             raise ValueError(f"stride is {conv.stride}; two frequencies take a stride of 1 or an even one")
+        if self.cuts and conv.padding_mode != "zeros" and conv.padding != "valid" and any(conv.padding):
+            raise ValueError(
+                f"padding {conv.padding} of mode {conv.padding_mode!r} does not keep the size of a map; "
+                "two frequencies take such a mode only where it does"
+            )
         alone = groups == conv.in_channels > 1
         ins, outs = ((c - low, low) for c, low in ((conv.in_channels, low_in), (conv.out_channels, low_out)))
         if alone and low_in * conv.out_channels != low_out * conv.in_channels:
