@@ -1,6 +1,7 @@
 """From a sample to the frames that a network wants of it: training canvases and test views.
 
-Every frame that is needed is decoded once, however many views share it.
+Every frame that is needed is decoded once, however many views share it. Axes: t frames, h rows, w columns, c channels
+of the modality that the specification names.
 """
 
 from math import ceil
@@ -8,7 +9,7 @@ from math import ceil
 import numpy as np
 
 from ..errors import VideoError
-from ..video import ClipSpec, DecoderName, Video, crops, open_video, view_seconds
+from ..video import ClipSpec, DecoderName, Video, crops, open_video, read_input, view_seconds
 from .manifest import Sample
 
 SPEED_RANGE = 1.25  # a training canvas holds this many times the frames of a clip, so that time can be jittered
@@ -48,27 +49,22 @@ def cut(count: int, length: int, offset: float) -> np.ndarray:
 
 
 def read_grid(sample: Sample, spec: ClipSpec, *, decoder: DecoderName = "pyav") -> np.ndarray:
-    """uint8 (n, h, w, 3): the whole span on its grid, resized as the specification says."""
+    """uint8 (n, h, w, c): the whole span on its grid, resized as the specification says."""
     with open_video(sample.path, decoder=decoder) as video:
         seconds = grid_seconds(spec, video, *span(sample, video))
-        return resized(video, seconds, spec)
+        return read_input(video, seconds, spec)
 
 
 def read_canvas(sample: Sample, spec: ClipSpec, *, offset: float, decoder: DecoderName = "pyav") -> np.ndarray:
-    """uint8 (canvas_frames, h, w, 3): one stretch of the span, placed by `offset` in 0..1."""
+    """uint8 (canvas_frames, h, w, c): one stretch of the span, placed by `offset` in 0..1."""
     with open_video(sample.path, decoder=decoder) as video:
         grid = grid_seconds(spec, video, *span(sample, video))
         seconds = grid[cut(len(grid), canvas_frames(spec), offset)]
-        return resized(video, seconds, spec)
-
-
-def resized(video: Video, seconds: np.ndarray, spec: ClipSpec) -> np.ndarray:
-    """uint8 (n, h, w, 3): the frames on screen at sorted times, resized as the specification says."""
-    return video.frames_at(seconds, short_px=spec.short_px, squash=spec.squash, resample=spec.resample).frames
+        return read_input(video, seconds, spec)
 
 
 def square(frames: np.ndarray, offset: float) -> np.ndarray:
-    """The largest square of (t, h, w, 3), placed along the long side by `offset` in 0..1; a view, not a copy."""
+    """The largest square of (t, h, w, c), placed along the long side by `offset` in 0..1; a view, not a copy."""
     height, width = frames.shape[1:3]
     side = min(height, width)
     top, left = round(offset * (height - side)), round(offset * (width - side))
@@ -78,19 +74,19 @@ def square(frames: np.ndarray, offset: float) -> np.ndarray:
 def read_views(
     sample: Sample, spec: ClipSpec, *, views: int = 1, crop_count: int = 1, decoder: DecoderName = "pyav"
 ) -> np.ndarray:
-    """uint8 (views * crop_count, t, side, side, 3): the test clips of a sample, crops of one view side by side."""
+    """uint8 (views * crop_count, t, side, side, c): the test clips of a sample, crops of one view side by side."""
     with open_video(sample.path, decoder=decoder) as video:
         seconds = view_seconds(spec, video.info.fps, *span(sample, video), views)
         return cut_views(video, seconds, spec, crop_count=crop_count)
 
 
 def cut_views(video: Video, seconds: np.ndarray, spec: ClipSpec, *, crop_count: int = 1) -> np.ndarray:
-    """uint8 (views * crop_count, t, side, side, 3) of the clips at `seconds` (views, t), each frame decoded once.
+    """uint8 (views * crop_count, t, side, side, c) of the clips at `seconds` (views, t), each frame decoded once.
 
-    Of a specification that takes whole frames: (views, t, h, w, 3), for there is but one crop.
+    Of a specification that takes whole frames: (views, t, h, w, c), for there is but one crop.
     """
     once, back = np.unique(seconds, return_inverse=True)
-    frames = resized(video, once, spec)
+    frames = read_input(video, once, spec)
     seen = [frames] if spec.whole else crops(frames, spec.side_px, crop_count)
     shots = [crop[back.reshape(seconds.shape)] for crop in seen]
     return np.stack(shots, axis=1).reshape(-1, *shots[0].shape[1:])

@@ -6,6 +6,7 @@ from .clip import Clip, ClipSpec
 from .decode import DecoderName, Video, open_video
 from .decode_torchcodec import torchcodec_problem
 from .flow import FlowMethod, bytes_to_flow, dense_flow, flow_stream, flow_to_bytes
+from .modality import read_input
 from .probe import VideoInfo, probe, verify
 from .sample import clip_seconds, view_seconds, window_starts
 from .transform import crops, resize_short, to_input
@@ -30,6 +31,7 @@ __all__ = [
     "open_video",
     "probe",
     "read_audio",
+    "read_input",
     "resize_short",
     "to_input",
     "torchcodec_problem",

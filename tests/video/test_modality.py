@@ -1,0 +1,76 @@
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from marey.video import ClipSpec, Video, VideoWriter, bytes_to_flow, open_video, read_input
+
+RIGHT, DOWN = 3, 1  # pixels a frame
+RGB = ClipSpec(4, 2, side_px=64, short_px=64, mean=(0.5,) * 3, std=(0.5,) * 3)
+FLOW = replace(RGB, modality="flow", mean=(0.5,) * 2, std=(0.5,) * 2)
+BOTH = replace(RGB, modality="rgb+flow", mean=(0.5,) * 5, std=(0.5,) * 5)
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten frames in which everything moves by the same whole number of pixels, 64 rows of 96."""
+    ground = cv2.GaussianBlur(np.random.default_rng(0).normal(size=(120, 160, 3)), (0, 0), 2)
+    ground = np.clip(128 + 60 * ground / ground.std(), 0, 255).astype(np.uint8)
+    path = tmp_path_factory.mktemp("moving") / "film.mp4"
+    with VideoWriter(path, fps=25, size=(96, 64)) as writer:
+        for k in range(10):
+            top, left = 40 - DOWN * k, 50 - RIGHT * k
+            writer.write(ground[top : top + 64, left : left + 96])
+    return path
+
+
+def read(path: Path, seconds: list[float], spec: ClipSpec) -> np.ndarray:
+    with open_video(path) as video:
+        return read_input(video, np.array(seconds), spec)
+
+
+def test_flow_is_the_motion_to_the_next_frame(film: Path) -> None:
+    flow = bytes_to_flow(read(film, [0.0, 0.12, 0.2], FLOW))
+    assert flow.shape == (3, 64, 96, 2)
+    inside = np.median(flow[:, 16:-16, 16:-16].reshape(3, -1, 2), axis=1)
+    np.testing.assert_allclose(inside, [[RIGHT, DOWN]] * 3, atol=0.4)
+
+
+def test_flow_at_the_last_frame_is_that_before_it(film: Path) -> None:
+    last, before = read(film, [0.36], FLOW), read(film, [0.32], FLOW)
+    np.testing.assert_array_equal(last, before)
+    assert np.abs(bytes_to_flow(last)).max() > 1
+
+
+def test_frames_and_flow_are_those_of_each_alone(film: Path) -> None:
+    seconds = [0.0, 0.04, 0.16, 0.36]
+    both = read(film, seconds, BOTH)
+    np.testing.assert_array_equal(both[..., :3], read(film, seconds, RGB))
+    np.testing.assert_array_equal(both[..., 3:], read(film, seconds, FLOW))
+
+
+def test_flow_is_in_pixels_of_the_size_that_is_fed(film: Path) -> None:
+    flow = bytes_to_flow(read(film, [0.12], replace(FLOW, side_px=32, short_px=32)))
+    assert flow.shape == (1, 32, 48, 2)
+    np.testing.assert_allclose(np.median(flow[0, 8:-8, 8:-8].reshape(-1, 2), axis=0), [RIGHT / 2, DOWN / 2], atol=0.25)
+
+
+def test_each_frame_is_asked_for_once(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    frames_at = Video.frames_at
+
+    def counted(self: Video, seconds: np.ndarray, **how: object) -> object:
+        asked.append(len(seconds))
+        return frames_at(self, seconds, **how)
+
+    monkeypatch.setattr(Video, "frames_at", counted)
+    read(film, [0.0, 0.04, 0.08, 0.12], BOTH)
+    assert asked == [5]
+
+
+def test_a_modality_that_videos_do_not_give_is_refused(film: Path) -> None:
+    vectors = replace(FLOW, modality="vectors")
+    with pytest.raises(ValueError, match="asks for vectors, which is not read from videos"):
+        read(film, [0.0], vectors)
