@@ -1,6 +1,7 @@
 """Encoders: from a clip to a representation, and the classifier that reads it. One file a family."""
 
 from .c3d import C3D
+from .dmc import Discriminator, DMCNet, discriminator_loss, distillation_loss, fooling_loss
 from .dpn import DPN
 from .efficientnet import EfficientNetLite
 from .fcn import FCN
@@ -19,6 +20,7 @@ from .motion_appearance import MotionAppearance
 from .motionformer import Motionformer
 from .mvit import MViT
 from .octavize import octavize
+from .rcn import RCN
 from .resnet import ResNet
 from .resnet3d import ResNet3D
 from .s3d import s3d
@@ -27,6 +29,8 @@ from .slowfast import SlowFast, VideoResNet
 from .surgery import add_double_attention, add_glore, add_nonlocal
 from .timesformer import TimeSformer
 from .two_stream import Fused3D, SnippetNet, TwoStream, flow_kernel, flow_start
+from .vgg import VGG
+from .video_lstm import VideoLstm
 from .videomae import VideoMAE
 from .x3d import X3D
 
@@ -34,8 +38,12 @@ __all__ = [
     "C3D",
     "DPN",
     "FCN",
+    "RCN",
+    "VGG",
     "X3D",
     "ClipModel",
+    "DMCNet",
+    "Discriminator",
     "EfficientNetLite",
     "FishNet",
     "FrameModel",
@@ -61,14 +69,18 @@ __all__ = [
     "SnippetNet",
     "TimeSformer",
     "TwoStream",
+    "VideoLstm",
     "VideoMAE",
     "VideoModel",
     "VideoResNet",
     "add_double_attention",
     "add_glore",
     "add_nonlocal",
+    "discriminator_loss",
+    "distillation_loss",
     "flow_kernel",
     "flow_start",
+    "fooling_loss",
     "inception_i3d",
     "inflate",
     "octavize",

@@ -5,6 +5,7 @@ and the contract suite runs over all of them.
 """
 
 from .a2 import A2
+from .compressed import COMPRESSED
 from .fishnet import FISHNET
 from .frozen import FROZEN
 from .glore import GLORE
@@ -16,6 +17,7 @@ from .mvit import MVIT
 from .nonlocal_study import STUDY
 from .octave import OCTAVES
 from .preset import Preset
+from .recurrent import RECURRENT
 from .residual import RESIDUAL
 from .slowfast import SLOWFAST
 from .two_stream import TWO_STREAM
@@ -40,6 +42,8 @@ PRESETS: dict[str, Preset] = {
         *VIT,
         *MVIT,
         *OCTAVES,
+        *RECURRENT,
         *TWO_STREAM,
+        *COMPRESSED,
     )
 }
