@@ -1,6 +1,7 @@
 """The table of releases. To add one: a file with its names and a line here; files are tried from top to bottom."""
 
 from . import (
+    dmc,
     fishnet,
     glore,
     inception,
@@ -35,4 +36,5 @@ RELEASES: tuple[Release, ...] = (
     *videomae.RELEASES,
     *mvit.RELEASES,
     *octave.RELEASES,
+    *dmc.RELEASES,
 )
