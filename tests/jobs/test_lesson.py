@@ -19,10 +19,10 @@ from marey.training import save_checkpoint
     "preset, sentence",
     [
         ("fcn_glore_r50", "answers every pixel of an image, not a clip; take one that classifies clips"),
-        ("i3d_inception_flow", "is fed optical flow, which is not computed from videos; take one fed RGB"),
+        ("vectors_stage", r"is fed vectors, which is not read from videos; take one fed rgb, flow, rgb\+flow"),
     ],
 )
-def test_networks_that_do_not_classify_rgb_clips_are_refused(preset: str, sentence: str, small_films: Path) -> None:
+def test_networks_that_do_not_classify_clips_are_refused(preset: str, sentence: str, small_films: Path) -> None:
     for job in (lambda data: train(data, preset=preset), lambda data: plan(data, presets=[preset])):
         with pytest.raises(UsageError, match=f"preset {preset} {sentence}"):
             job(small_films / "annotations.csv")

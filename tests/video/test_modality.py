@@ -1,11 +1,12 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
-from marey.video import ClipSpec, Video, VideoWriter, bytes_to_flow, open_video, read_input
+from marey.video import Clip, ClipSpec, Video, VideoWriter, bytes_to_flow, open_video, read_input
 
 RIGHT, DOWN = 3, 1  # pixels a frame
 RGB = ClipSpec(4, 2, side_px=64, short_px=64, mean=(0.5,) * 3, std=(0.5,) * 3)
@@ -61,7 +62,7 @@ def test_each_frame_is_asked_for_once(film: Path, monkeypatch: pytest.MonkeyPatc
     asked: list[int] = []
     frames_at = Video.frames_at
 
-    def counted(self: Video, seconds: np.ndarray, **how: object) -> object:
+    def counted(self: Video, seconds: np.ndarray, **how: Any) -> Clip:
         asked.append(len(seconds))
         return frames_at(self, seconds, **how)
 

@@ -10,6 +10,7 @@ from ..data import Manifest
 from ..errors import UsageError
 from ..presets import Preset, find_preset, imagenet_is_installed
 from ..training import RANGES, Recipe
+from ..video import READ_FROM_VIDEOS
 from .prepare import check_range
 from .run import flag_of
 
@@ -73,17 +74,20 @@ class Choice:
 
 
 def preset_of_clips(name: str) -> Preset:
-    """The preset of that name; UsageError for one that is not there, or that does not answer RGB clips as wholes."""
+    """The preset of that name; UsageError for one that is not there, or that does not answer clips as wholes."""
     return that_takes_clips(find_preset(name))
 
 
 def that_takes_clips(preset: Preset) -> Preset:
-    """The preset; UsageError for one that does not answer RGB clips as wholes."""
+    """The preset; UsageError for one that does not answer clips as wholes."""
     name = preset.name
     if preset.dense:
         raise UsageError(f"preset {name} answers every pixel of an image, not a clip; take one that classifies clips")
-    if preset.clip.modality != "rgb":
-        raise UsageError(f"preset {name} is fed optical flow, which is not computed from videos; take one fed RGB")
+    if preset.clip.modality not in READ_FROM_VIDEOS:
+        raise UsageError(
+            f"preset {name} is fed {preset.clip.modality}, which is not read from videos; take one fed "
+            f"{', '.join(READ_FROM_VIDEOS)}"
+        )
     return preset
 
 

@@ -170,6 +170,7 @@ def _learn_whole(
             frames=spec.frames,
             side_px=spec.side_px,
             may_flip=may_flip(truth),
+            modality=spec.modality,
         )
         truth = torch.where(flipped.cpu()[:, None], truth[:, mirrored], truth).to(lesson.device)
         video, truth = mix_clips(to_input(frames, spec), truth, mixup=lesson.mixup, cutmix=lesson.cutmix)
@@ -188,7 +189,7 @@ class ValidationClips:
         self.targets = lesson.task.targets(samples)
         self.held: list[dict[str, Tensor]] | None = None
         spec = lesson.spec
-        size = len(samples) * spec.frames * spec.side_px**2 * 3
+        size = len(samples) * spec.frames * spec.side_px**2 * spec.channels
         self.fits = size < STORE_FRACTION * (free_bytes(torch.device("cpu")) or 0)
 
     def _batches(self) -> Iterator[dict[str, Tensor]]:

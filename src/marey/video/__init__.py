@@ -6,13 +6,14 @@ from .clip import Clip, ClipSpec
 from .decode import DecoderName, Video, open_video
 from .decode_torchcodec import torchcodec_problem
 from .flow import FlowMethod, bytes_to_flow, dense_flow, flow_stream, flow_to_bytes
-from .modality import read_input
+from .modality import READ_FROM_VIDEOS, read_input
 from .probe import VideoInfo, probe, verify
 from .sample import clip_seconds, view_seconds, window_starts
 from .transform import crops, resize_short, to_input
 from .write import VideoWriter
 
 __all__ = [
+    "READ_FROM_VIDEOS",
     "Augmentation",
     "Clip",
     "ClipSpec",

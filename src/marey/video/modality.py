@@ -6,10 +6,11 @@ Axes: t times, h rows, w columns, c channels of the modality.
 import numpy as np
 from jaxtyping import UInt8
 
-from .clip import Clip, ClipSpec
+from .clip import Clip, ClipSpec, Modality
 from .decode import Video
 from .flow import Speed, dense_flow, flow_to_bytes
 
+READ_FROM_VIDEOS: tuple[Modality, ...] = ("rgb", "flow", "rgb+flow")
 FLOW_SPEED: Speed = "fast"
 
 
