@@ -5,6 +5,7 @@ from .conv import SpaceTimeConv, conv2d, conv3d, conv_norm, named, same_cost_wid
 from .conv_recurrent import BuildRecurrence, ConvGRU, ConvLSTM, ConvRecurrence, ConvRNN
 from .divided import DividedAttention, DividedBlock, TimeThenSpaceBlock
 from .double_attention import DoubleAttention
+from .flow_feature import FlowFeature, FlowFeatureBranch, SpaceGradient
 from .gates import SelfGate, SqueezeExcite
 from .glore import GloRe
 from .landmarks import Nystrom, Orthoformer
@@ -42,6 +43,7 @@ from .transformer import (
     to_map,
     to_tokens,
 )
+from .warp import warp
 
 __all__ = [
     "AttentionHead",
@@ -57,6 +59,8 @@ __all__ = [
     "DividedAttention",
     "DividedBlock",
     "DoubleAttention",
+    "FlowFeature",
+    "FlowFeatureBranch",
     "GloRe",
     "GridPositions",
     "LinearHead",
@@ -76,6 +80,7 @@ __all__ = [
     "SameMaxPool3d",
     "SelfAttention",
     "SelfGate",
+    "SpaceGradient",
     "SpaceTimeConv",
     "SqueezeExcite",
     "StandardLinear",
@@ -107,4 +112,5 @@ __all__ = [
     "to_map",
     "to_tokens",
     "unfold_time",
+    "warp",
 ]
