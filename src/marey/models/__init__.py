@@ -26,6 +26,7 @@ from .resnet3d import ResNet3D
 from .s3d import s3d
 from .shufflenet import ShuffleNetV2
 from .slowfast import SlowFast, VideoResNet
+from .spynet import SPyNet, spynet_flow
 from .surgery import add_double_attention, add_glore, add_nonlocal
 from .timesformer import TimeSformer
 from .two_stream import Fused3D, SnippetNet, TwoStream, flow_kernel, flow_start
@@ -64,6 +65,7 @@ __all__ = [
     "PerFrame",
     "ResNet",
     "ResNet3D",
+    "SPyNet",
     "ShuffleNetV2",
     "SlowFast",
     "SnippetNet",
@@ -85,4 +87,5 @@ __all__ = [
     "inflate",
     "octavize",
     "s3d",
+    "spynet_flow",
 ]

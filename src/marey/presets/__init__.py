@@ -4,6 +4,7 @@ from .build import classes_in, create_model, find_preset, preset_in, start_from_
 from .convert import Conversion, Inspection, Misfit, convert_weights, inspect_weights
 from .costs import cost_of, costs_json
 from .fit import Diff
+from .flow_network import load_spynet
 from .imagenet import imagenet_is_installed, lite0_tensors
 from .labels import LABEL_LISTS, label_list
 from .listing import ModelRow, model_row, model_rows, models_markdown
@@ -39,6 +40,7 @@ __all__ = [
     "label_list",
     "layer_table",
     "lite0_tensors",
+    "load_spynet",
     "model_row",
     "model_rows",
     "models_markdown",

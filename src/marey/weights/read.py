@@ -13,13 +13,16 @@ from torch import Tensor
 
 from ..errors import CheckpointError
 from .caffe2_file import read_caffe2
+from .numpy_file import is_numpy, read_numpy
 from .pickles import ArrayStandIn, damaged
 from .tensorflow_file import read_tensorflow, tensorflow_index
 from .torch_file import LEGACY_MAGIC, read_torch
 
 WRAPPERS = ("model_state", "state_dict", "model_state_dict", "model", "module", "net", "network", "weights")
 PREFIXES = ("module.", "_orig_mod.", "model.")  # of DataParallel, of torch.compile, of Lightning
-KINDS = "PyTorch (.pth, .pyth, .pt, .tar, .bin), safetensors, Caffe2 (.pkl) and TensorFlow (.index) are read"
+KINDS = (
+    "PyTorch (.pth, .pyth, .pt, .tar, .bin), safetensors, Caffe2 (.pkl), TensorFlow (.index) and numpy (.npz) are read"
+)
 _OTHERS = (
     (b"\x89HDF", "an HDF5 file (Keras)"),
     (b"GGUF", "a GGUF file"),
@@ -64,6 +67,8 @@ def read_weights(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], FileF
     start = _start(path)
     if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= 100_000_000:
         return _safetensors(path)
+    if start.startswith(b"PK") and is_numpy(path):
+        return read_numpy(path), FileFacts(path, "numpy")
     if start.startswith(b"PK") or LEGACY_MAGIC in start[:24]:
         held, kind = read_torch(path)
         tensors, facts = unwrapped(path, held, kind)
