@@ -14,6 +14,7 @@ from ..training import file_hash, load_checkpoint, save_checkpoint
 from ..weights import FileFacts, read_weights
 from .build import classes_in, find_preset
 from .fit import Diff, Fit, best_fits, blank_state, fits_of, known_releases
+from .flow_network import SPYNET, holds_spynet, spynet_header, spynet_state
 from .labels import LABEL_LISTS, label_list
 from .preset import Preset
 
@@ -35,6 +36,7 @@ class Conversion:
 
     release   whose names of tensors it has
     params    parameters of the network
+    classes   how many it tells apart; 0 of a network of optical flow
     supplied  counters of normalization that the file lacks, set to zero
     inflated  kernels of images that were spread over time
     fresh     tensors of a new head, drawn from a fixed seed
@@ -103,7 +105,7 @@ def convert_weights(
         raise UsageError(f"{out} is {'a folder' if out.is_dir() else 'the file to convert'}; name a new file to write")
     if num_classes is not None and num_classes < 1:
         raise UsageError(f"num_classes is {num_classes}; a model needs at least 1")
-    wanted = find_preset(preset) if preset is not None else None
+    wanted = find_preset(preset) if preset is not None and preset != SPYNET else None
     tensors, facts = read_weights(path)
     if "marey" in facts.metadata:
         name = load_checkpoint(path)[0]["preset"]
@@ -112,6 +114,8 @@ def convert_weights(
             "or fine-tune it with `marey train --from`"
         )
     _refuse_non_finite(path, tensors)
+    if preset == SPYNET or (wanted is None and holds_spynet(tensors)):
+        return _flow_network(path, out, tensors, facts, asks_classes=bool(num_classes or new_head or labels))
     fit = fits_of(wanted, tensors)[0] if wanted else _only_fit(path, tensors)
     classes = num_classes or (len(labels) if labels else None) or (None if new_head else fit.classes)
     classes = classes or fit.preset.classes
@@ -144,6 +148,32 @@ def convert_weights(
         inflated=fit.inflated,
         fresh=tuple(fresh),
         labels=source,
+        sha256=digest,
+    )
+
+
+def _flow_network(
+    path: Path, out: Path, tensors: Mapping[str, Tensor], facts: FileFacts, *, asks_classes: bool
+) -> Conversion:
+    if asks_classes:
+        raise UsageError("spynet computes optical flow, which has no classes; leave labels, their number and head out")
+    release, state = spynet_state(path, tensors)
+    digest = file_hash(facts.file)
+    header = spynet_header({"release": release, "format": facts.format, "file": path.name, "sha256": digest})
+    save_checkpoint(out, state, header)
+    return Conversion(
+        out=str(out),
+        preset=SPYNET,
+        variant=None,
+        release=release,
+        format=facts.format,
+        classes=0,
+        params=_numbers(state),
+        tensors=len(state),
+        supplied=(),
+        inflated=(),
+        fresh=(),
+        labels="none",
         sha256=digest,
     )
 
