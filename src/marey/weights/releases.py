@@ -13,6 +13,7 @@ from . import (
     pyslowfast,
     pytorchvideo,
     s3d,
+    spynet,
     timesformer,
     torchvision,
     videomae,
@@ -37,4 +38,5 @@ RELEASES: tuple[Release, ...] = (
     *mvit.RELEASES,
     *octave.RELEASES,
     *dmc.RELEASES,
+    *spynet.RELEASES,
 )
