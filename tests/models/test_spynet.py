@@ -112,7 +112,8 @@ def test_the_released_arrays_convert(tmp_path: Path, capsys: pytest.CaptureFixtu
     found = arrays(6)
     source, out = packed(tmp_path / "spynet.zip", found), tmp_path / "spynet.safetensors"
     assert main(["weights", "convert", str(source), str(out), "--preset", "spynet"]) == 0
-    assert "names of SPyNet, 40 tensors, 960,200 parameters" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "names of SPyNet, 40 tensors, 960,200 parameters" in told and "spynet, a network of optical flow" in told
     model = load_spynet(out)
     assert not model.training
     for level in range(4):
