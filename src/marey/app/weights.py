@@ -64,6 +64,9 @@ def convert(
     ):
         if found:
             print_text(f"{len(found)} {what}: {_some(found)}")
+    if not made.classes:
+        print_text(f"written to {made.out}: {made.preset}, a network of optical flow")
+        return
     variant = f" (variant {made.variant})" if made.variant else ""
     print_text(f"written to {made.out}: {made.preset}{variant}, {made.classes} classes, names: {made.labels}")
     print_text(f"next: marey predict {made.out} VIDEO")
