@@ -1,13 +1,23 @@
 """The command line as a person meets it: help, one sentence for what is wrong, exit codes, nothing half-written."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from marey.app import checks
 from marey.app.cli import app, main
+from marey.data.stage import LEVELS, STYLES
+from marey.errors import UsageError
+from marey.jobs import flag_of
+from marey.jobs.cache import PARTS
+from marey.jobs.choose import WISH_RANGES
+from marey.jobs.scores import parse_views
+from marey.video import DecoderName
 
 COMMANDS = sorted(command.name or "" for command in app.registered_commands)
 
@@ -80,7 +90,15 @@ def test_importing_marey_imports_no_torch() -> None:
         (["train", "{films}", "--folds", "1"], "--folds is 1; give a number from 2"),
         (["train", "{films}", "--folds", "3", "--fold-seeds", "0"], "--fold-seeds is 0"),
         (["train", "{films}", "--folds", "3", "--mixup", "0.2"], "--mixup has no effect with --folds; drop one"),
-        (["train", "{films}", "--seed", "-1"], "Invalid value for '--seed'"),
+        (["train", "{films}", "--seed", "-1"], "--seed is -1; give a number from 0"),
+        (["train", ""], "DATA is an empty name; give the path of your data"),
+        (["train", "{films}", "--device", "tpu"], "--device is 'tpu'; it can be auto, cpu, mps, cuda, or cuda:1"),
+        (["train", "{films}", "--decoder", "ffmpeg"], "--decoder is 'ffmpeg'; it can be auto, pyav or torchcodec"),
+        (
+            ["train", "{films}", "--views", "1000000x3"],
+            "--views is '1000000x3'; write clips x crops such as 10x3: 1 to",
+        ),
+        (["train", "{films}", "--out", "{film}"], "--out is {film}, and {film} is a file; name a folder"),
         (["train", "{films}", "--folds", "3", "--from", "x"], "--from has no effect with --folds; drop one of the two"),
         (["train", "{films}", "--folds", "3", "--patience", "3"], "--patience has no effect with --folds"),
         (["train", "{films}", "--fold-seeds", "3"], "--fold-seeds has no effect without --folds; add it"),
@@ -97,18 +115,34 @@ def test_importing_marey_imports_no_torch() -> None:
         (["train", "{lonely}"], "{lonely}: class 'still' has one clip, too few to learn and to test; add clips of it"),
         (["evaluate", "nowhere"], "nowhere does not exist"),
         (["evaluate", "{empty}"], "is no run"),
+        (["evaluate", "{empty}", "--split", "dev"], "--split is 'dev'; it can be train, val or test"),
+        (["evaluate", "{empty}", "--out", "{empty}"], "--out is {empty}, which is a folder; name a file to write"),
         (["evaluate", "{corrupt}", "{films}"], "{corrupt}"),
         (["predict", "{corrupt}", "{film}"], "{corrupt}"),
         (["predict", "{empty}", "nothing.mp4"], "nothing.mp4 does not exist"),
+        (["predict", "{empty}", "nothing*.mp4"], "nothing*.mp4 does not exist; check the path"),
+        (["predict", "{empty}", ""], "one of the videos has an empty name; give files, folders or globs"),
+        (["predict", "{empty}", "{film}", "--out", "{film}"], "--out is {film}, and {film} is a file; name a folder"),
+        (["predict", "{empty}", "{film}", "--out", "{film}/p"], "--out is {film}/p, and {film} is a file"),
+        (["predict", "{empty}", "{film}", "--hop", "0"], "--hop is 0; give more than 0, and at most 1e+09"),
+        (["predict", "{empty}", "{film}", "--threshold", "2"], "--threshold is 2.0; give a number from 0 to 1"),
         (["plan", "nowhere"], "nowhere does not exist"),
         (["plan", "{films}", "--preset", "r3d_81"], "did you mean r3d_18"),
         (["validate", "nowhere"], "nowhere does not exist"),
         (["stage", "{films}"], "holds no stage data set"),
-        (["stage", "{new}", "--clips", "0"], "--clips is 0; it must be 3 or more"),
-        (["stage", "{new}", "--level", "opera"], "opera"),
+        (["stage", "{new}", "--clips", "0"], "--clips is 0; give a number from 3 to 4000"),
+        (["stage", "{new}", "--clips", "100000000"], "--clips is 100000000; give a number from 3 to 4000"),
+        (["stage", "{new}", "--untrimmed", "2"], "--untrimmed is 2; give 3 or more, one for every split, or none"),
+        (["stage", "{new}", "--workers", "0"], "--workers is 0; give a number from 1 to 256"),
+        (["stage", "{new}", "--level", "opera"], "--level is 'opera'; it can be studio or street"),
+        (["stage", "{new}", "--style", "opera"], "--style is 'opera'; it can be figure or point-light"),
+        (["cache", "--clear", "all of it"], "--clear is 'all of it'; it can be features, downloads or all"),
+        (["runs", "nowhere"], "nowhere does not exist; name the folder of your runs"),
+        (["runs", "{film}"], "{film} is no folder; name the folder of your runs"),
         (["models", "c4d"], "no preset is called 'c4d'; did you mean c3d"),
         (["models", "--layers"], "--layers needs the name of a model"),
-        (["models", "--fps", "0"], "--fps is 0; it must be more than 0"),
+        (["models", "--fps", "0"], "--fps is 0; give more than 0, and at most 1000"),
+        (["models", "--fps", "1e9"], "--fps is 1e+09; give more than 0, and at most 1000"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -143,6 +177,58 @@ def test_bad_usage_is_one_sentence_and_leaves_nothing_behind(
     assert sentence.format(**places) in said
     assert not list(work.iterdir())
     assert not (tmp_path / "new").exists()
+
+
+def test_what_can_be_seen_at_once_is_refused_before_torch_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "film.mp4").write_bytes(b"")
+    commands = [
+        ["train", ".", "--epochs", "-1"],
+        ["train", ".", "--device", "tpu"],
+        ["train", ".", "--merge", "all"],
+        ["train", ".", "--fold-seeds", "3"],
+        ["evaluate", ".", "--views", "bad"],
+        ["predict", ".", "nothing.mp4"],
+        ["predict", ".", "film.mp4", "--out", "film.mp4"],
+        ["plan", ".", "--within", "0"],
+        ["stage", "new", "--clips", "0"],
+        ["runs", "nowhere"],
+        ["cache", "--clear", "nothing"],
+    ]
+    program = (
+        "import json, sys; from marey.app.cli import main\n"
+        "codes = [main(words) for words in json.loads(sys.argv[1])]\n"
+        "print(set(codes), 'torch' in sys.modules)"
+    )
+    words = [sys.executable, "-c", program, json.dumps(commands)]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout == "{2} False\n", done.stderr
+    assert done.stderr.count("marey: ") == len(commands)
+
+
+def test_the_jobs_refuse_what_the_commands_refuse() -> None:
+    commands = {flag_of(name): bounds for name, bounds in WISH_RANGES.items()}
+    assert {flag: checks.RANGES[flag] for flag in commands} == commands
+    assert checks.WORDS["--decoder"] == get_args(DecoderName)
+    assert checks.WORDS["--clear"] == (*PARTS, "all")
+    assert checks.WORDS["--level"] == tuple(LEVELS) and checks.WORDS["--style"] == STYLES
+    form, sentence = checks.FORMS["--views"]
+    for views in ("1x1", "10x3", "1000X1", "0x1", "1001x3", "01x1", "3", "x", "-1x1", "1x2", "1x1x1", ""):
+        if re.fullmatch(form, views):
+            assert parse_views(views) == (int(views.lower().partition("x")[0]), int(views[-1]))
+        else:
+            with pytest.raises(UsageError, match=re.escape(f"--views is {views!r}; {sentence}")):
+                parse_views(views)
+
+
+def test_the_default_folder_of_runs_may_be_absent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(capsys, "runs") == (0, "no runs in runs; `marey train DATA` makes one\n", "")
+
+
+def test_workers_of_the_stage_render(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "processes that render" in run(capsys, "stage", "--help")[1]
 
 
 def test_models_speak_to_programs(capsys: pytest.CaptureFixture[str]) -> None:

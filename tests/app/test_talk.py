@@ -40,7 +40,7 @@ def test_verbose_says_more(
     assert "evaluate: 4 of 5 clips are kept from before" in err and f"left out: {broken}: " in err
     video = small_films / "up" / "up0.mp4"
     _, err = said(capsys, "predict", run, video, "--no-overlay", "--out", films.parent / "predictions")
-    assert f"{video}: 1 windows of 2.00 s, one every 1.00 s" in err and f"{video}: scoring: " in err
+    assert f"{video}: 1 window of 2.00 s, one every 1.00 s" in err and f"{video}: scoring: " in err
     _, err = said(capsys, "plan", films, "--preset", "motion", "--workers", 0)
     assert "measuring motion: " in err and "s to decode all" in err
     assert main(["validate", str(films), "--workers", "1", "-v"]) == 1  # sources are on both sides of the split
@@ -62,12 +62,7 @@ def test_details_are_for_who_asks(quiet: bool, verbose: bool, heard: bool, capsy
 @pytest.mark.parametrize(
     "arguments, job, sentence",
     [
-        (
-            ["train", "{films}"],
-            "marey.jobs.prepare.read_manifest",
-            "give the same command with --out its folder to go on",
-        ),
-        (["train", "{films}", "--folds", "2"], "marey.jobs.prepare.read_manifest", "every fold that is done) is kept"),
+        (["train", "{films}"], "marey.jobs.prepare.read_manifest", "the same command starts over"),
         (["demo"], "marey.jobs.demo", "what is finished is kept: give the same command to go on"),
         (["plan", "{films}"], "marey.jobs.prepare.read_manifest", "the same command starts over"),
         (["validate", "{films}"], "marey.data.validate", "the same command starts over"),

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from marey.app.cli import main
+from marey.app.show import fold_rows
 from marey.data import read_manifest
 from marey.errors import DataError, UsageError
-from marey.jobs import CrossValidation, cross_validate, list_runs
+from marey.jobs import CrossValidation, cross_validate, evaluate, list_runs, predict
 from marey.jobs.fold_answers import FoldAnswers
 
 
@@ -73,6 +74,21 @@ def test_finished_folds_are_returned_and_other_arguments_are_refused(
     assert again(20) == folds
     with pytest.raises(UsageError, match=r"holds a run with epochs 20, and this one has 21; .* another --out"):
         again(21)
+
+
+def test_a_run_of_folds_has_no_model_to_ask(folds: CrossValidation, small_films: Path) -> None:
+    sentence = r"f was made with --folds: it holds .*, and no single model; train without --folds to have one"
+    for job in (
+        lambda: evaluate(folds.folder),
+        lambda: evaluate(folds.folder, small_films / "annotations.csv"),
+        lambda: predict(folds.folder, small_films / "up" / "up0.mp4"),
+    ):
+        with pytest.raises(UsageError, match=sentence):
+            job()
+
+
+def test_the_table_of_folds_says_what_intervals_were_made_over(folds: CrossValidation) -> None:
+    assert {row[3] for row in fold_rows(folds)} == {"8 groups"}
 
 
 def test_declared_splits_are_set_aside(small_films: Path, tmp_path: Path) -> None:

@@ -3,19 +3,23 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from marey.app.cli import main
+from marey.app.show import metric_rows
 from marey.data import Quarantine, read_manifest
-from marey.errors import DataError, UsageError
+from marey.errors import DataError, UsageError, VideoError
 from marey.jobs import (
     ClassEdits,
     Silent,
@@ -132,6 +136,70 @@ def test_a_bad_video_is_named_and_the_others_go_on(trial: Trial, small_films: Pa
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["up0.csv", "up0.json"]
 
 
+def test_only_what_is_written_takes_a_number_and_each_video_names_its_files(
+    trial: Trial, small_films: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    videos = [tmp_path / part / "clip.mp4" for part in "abc"]
+    for video in videos:
+        video.parent.mkdir()
+        video.write_bytes((small_films / "up" / "up0.mp4").read_bytes())
+    (tmp_path / "a" / "clip.mp4").write_bytes(b"no video")
+    (tmp_path / "d").mkdir()
+    shutil.copy(videos[2], tmp_path / "d" / "clip-2.mp4")
+    out = tmp_path / "out"
+    words = ["predict", trial.folder, *videos, tmp_path / "d" / "clip-2.mp4", "--no-overlay", "-q", "--out", out]
+    assert main([str(word) for word in words]) == 0
+    said = capsys.readouterr().out
+    names = {videos[1]: "clip", videos[2]: "clip-2", tmp_path / "d" / "clip-2.mp4": "clip-2-2"}
+    assert {p.name for p in out.iterdir()} == {f"{name}{end}" for name in names.values() for end in (".json", ".csv")}
+    for video, name in names.items():
+        assert json.loads((out / f"{name}.json").read_text())["video"] == str(video)
+        after = said.partition(f"{video} (2.00 s): ")[2]
+        assert f"written to {out / name}.json, {out / name}.csv\n" in after
+    assert main([*map(str, words), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["written"] == {str(v): [f"{out / n}.json", f"{out / n}.csv"] for v, n in names.items()}
+    assert list(said["quarantined"]) == [str(videos[0])]
+
+
+def test_nothing_is_said_to_be_written_where_nothing_is(
+    trial: Trial, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    assert main(["predict", str(trial.folder), str(tmp_path / "broken.mp4"), "-q", "--out", str(tmp_path / "out")]) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and not (tmp_path / "out").exists()
+    assert f"no video could be read, so nothing is written; first {tmp_path}/broken.mp4: " in err
+
+
+def test_a_film_that_cannot_be_made_leaves_nothing_of_its_video(
+    trial: Trial, small_films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(path: str, *_: object, **__: object) -> None:
+        raise VideoError(path, "the middle is damaged")
+
+    monkeypatch.setattr(import_module("marey.jobs.predict"), "write_overlay", broken)  # not the function of that name
+    video = small_films / "up" / "up0.mp4"
+    found, bad = predict(trial.folder, [video], out=tmp_path / "out")
+    assert found == {} and bad == {str(video): "the middle is damaged"} and not list((tmp_path / "out").iterdir())
+
+
+def test_a_file_in_the_place_of_a_folder_is_refused_first(trial: Trial, small_films: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(UsageError, match=f"--out is {out}, and {tmp_path}/file is a file; name a folder"):
+            predict(trial.folder, [small_films / "up" / "up0.mp4"], out=out)
+
+
+def test_intervals_say_what_they_were_made_over(trial: Trial, capsys: pytest.CaptureFixture[str]) -> None:
+    evaluation = trial.evaluations["label"]
+    groups = len({clip.group for clip in evaluation.clips})
+    assert groups < len(evaluation.clips)
+    assert {row[3] for row in metric_rows(trial.evaluations)} == {f"{groups} groups" if groups > 1 else "1 group"}
+    alone = replace(evaluation, clips=tuple(replace(clip, group=None) for clip in evaluation.clips))
+    assert str(metric_rows({"label": alone})[0][3]).endswith((" clips", " clip"))
+
+
 def test_encoded_clips_are_kept_and_found_again(
     trial: Trial, small_films: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,7 +261,7 @@ def test_labels_can_be_named(trial: Trial, tmp_path: Path) -> None:
     assert with_labels(trained, str(tmp_path / "names.txt")).task.heads == {"label": ("a", "b", "c")}
     with pytest.raises(UsageError, match="kinetics400 has 400 names and the model has 3 classes"):
         with_labels(trained, "kinetics400")
-    with pytest.raises(UsageError, match=r"neither a file nor one of .*kinetics400"):
+    with pytest.raises(UsageError, match=r"neither a file nor one of .*kinetics400.*; name a file with a class name"):
         with_labels(trained, "kinetcs")
 
 

@@ -48,7 +48,7 @@ def test_limits_name_rare_classes_the_hardest_one_and_unread_videos(make_report:
     assert "Fewer than 10 test clips" in said
     assert "The class it misses most is" in said
     assert "Its most frequent confusion is" in said
-    assert "1 videos could not be read" in said
+    assert "leaves out what could not be read: 1 video." in said
 
 
 def test_multi_label_cards_speak_of_scores_for_each_class(make_report: MakeReport) -> None:

@@ -9,7 +9,7 @@ import pytest
 from marey.metrics import evaluate_scores
 from marey.report import axes_table, breakdown_tables, confusions_table, difference, metrics_table, verdict, worst_clips
 from marey.report.tables import cell_text, facts
-from marey.report.words import count_text, estimate_text, majority, percent, points, prevalence, span_text
+from marey.report.words import count_text, counted, estimate_text, majority, percent, points, prevalence, span_text
 from marey.results import Estimate, Report
 
 MakeReport = Callable[..., Report]
@@ -39,6 +39,11 @@ def test_models_on_other_clips_are_compared_by_their_intervals(make_report: Make
     assert said.startswith("For other it is") and said.endswith("the two intervals overlap.")
     lacking = replace(other.evaluation, metrics={})
     assert verdict(replace(report, baselines={"x": lacking}))[1] == "x has no top-1 accuracy to compare with."
+
+
+def test_one_is_one() -> None:
+    assert counted(1, "clip") == "1 clip" and counted(0, "clip") == "0 clips" and counted(1234, "clip") == "1,234 clips"
+    assert counted(1, "class") == "1 class" and counted(2, "class") == "2 classes"
 
 
 def test_difference_pairs_the_same_clips_in_any_order(make_report: MakeReport) -> None:

@@ -8,6 +8,7 @@ from typer.exceptions import TyperException
 
 from ..errors import MareyError
 from . import console, learn, look, weights
+from .train import INTERRUPTED
 
 app = typer.Typer(
     name="marey",
@@ -23,10 +24,7 @@ for commands in (learn.COMMANDS, look.COMMANDS):
         app.command(name)(function)
 app.add_typer(weights.app, name="weights")
 
-INTERRUPTED = 130
-AFTER_INTERRUPT = {  # command -> what is left, and how to go on; the others leave nothing
-    "train": "what the run saved (with --folds, every fold that is done) is kept: "
-    "give the same command with --out its folder to go on",
+AFTER_INTERRUPT = {  # command -> what is left, and how to go on; train says it itself, the others leave nothing
     "demo": "what is finished is kept: give the same command to go on",
     "stage": "the same command renders the folder anew",
     "predict": "what is written for earlier videos is whole; the same command starts over",

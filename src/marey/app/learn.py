@@ -7,7 +7,8 @@ import typer
 
 from . import options as o
 from . import show
-from .console import Terminal, print_json, print_table, print_text
+from .checks import checked, data_exists, model_exists, place_is_free, videos_exist
+from .console import Terminal, print_error, print_json, print_table, print_text
 from .train import train
 
 
@@ -16,7 +17,7 @@ def evaluate(
     data: Annotated[
         str | None, typer.Argument(metavar="[DATA]", help="labelled videos [default: the run's held-out clips]")
     ] = None,
-    split: Annotated[str | None, typer.Option("--split", help="train, val or test only")] = None,
+    split: Annotated[str | None, typer.Option("--split", callback=checked, help="train, val or test only")] = None,
     views: o.Views = None,
     kind: o.Kind = None,
     root: o.Root = None,
@@ -35,9 +36,10 @@ def evaluate(
     verbose: o.Verbose = False,
 ) -> None:
     """Score a model on held-out or other labelled clips, with intervals and the protocol stamp."""
-    o.model_exists(model)
+    model_exists(model)
     if data is not None:
-        o.data_exists(data)
+        data_exists(data)
+    place_is_free(out, folder=False)
     from ..jobs import evaluate as job
     from ..jobs import evaluation_dict, write_json
 
@@ -63,7 +65,7 @@ def evaluate(
     if json:
         print_json(evaluation_dict(found))
         return
-    print_table(("figure", "value", "95 % interval", "n"), show.metric_rows(found))
+    print_table(show.METRIC_COLUMNS, show.metric_rows(found))
     for evaluation in found.values():
         print_text(show.protocol_line(evaluation.protocol))
         print_table(("class", "clips", "precision", "recall", "F1"), show.class_rows(evaluation))
@@ -82,15 +84,22 @@ def predict(
         str | None,
         typer.Option("--labels", help="class names for a model without them: a file, one a line, or a public list"),
     ] = None,
-    threshold: Annotated[float, typer.Option("--threshold", help="score from which a class is on")] = 0.5,
+    threshold: Annotated[
+        float, typer.Option("--threshold", callback=checked, help="score from which a class is on")
+    ] = 0.5,
     merge_gap: Annotated[
-        float, typer.Option("--merge-gap", metavar="SECONDS", help="events closer than this become one")
+        float,
+        typer.Option("--merge-gap", metavar="SECONDS", callback=checked, help="events closer than this become one"),
     ] = 0.5,
     min_duration: Annotated[
-        float, typer.Option("--min-duration", metavar="SECONDS", help="shorter events are dropped")
+        float,
+        typer.Option("--min-duration", metavar="SECONDS", callback=checked, help="shorter events are dropped"),
     ] = 0.0,
     hop: Annotated[
-        float | None, typer.Option("--hop", metavar="SECONDS", help="from window to window [default: half a window]")
+        float | None,
+        typer.Option(
+            "--hop", metavar="SECONDS", callback=checked, help="from window to window [default: half a window]"
+        ),
     ] = None,
     no_overlay: Annotated[bool, typer.Option("--no-overlay", help="write no film")] = False,
     max_bad: o.MaxBad = 3,
@@ -101,8 +110,10 @@ def predict(
     verbose: o.Verbose = False,
 ) -> None:
     """Slide over videos of any length: events in seconds as JSON and CSV, and an overlay film."""
-    o.model_exists(model)
-    from ..jobs import list_videos, open_model, with_labels
+    model_exists(model)
+    videos_exist(videos)
+    place_is_free(out, folder=True)
+    from ..jobs import list_videos, open_model, output_files, with_labels
     from ..jobs import predict as job
     from ..tasks import EventRule
 
@@ -123,16 +134,20 @@ def predict(
             max_bad=max_bad,
             narrator=terminal,
         )
+    written = output_files(found, out, overlay=not no_overlay)
     if json:
-        print_json({"timelines": [timeline.to_dict() for timeline in found.values()], "quarantined": bad})
+        timelines = [timeline.to_dict() for timeline in found.values()]
+        print_json({"timelines": timelines, "quarantined": bad, "written": written})
     else:
         for timeline in found.values():
             best = sorted(timeline.video_scores.items(), key=lambda pair: -pair[1])[:3]
             scores = ", ".join(f"{label} {score:.2f}" for label, score in best)
             print_text(f"{timeline.video} ({timeline.duration_s:.2f} s): {scores}")
             print_table(("start s", "end s", "label", "score"), show.event_rows(timeline))
-        print_text(f"written to {out}")
+            print_text(f"written to {', '.join(written[timeline.video])}")
     if not found:
+        path, reason = next(iter(bad.items()))
+        print_error(f"no video could be read, so nothing is written; first {path}: {reason}")
         raise typer.Exit(1)
 
 
@@ -140,7 +155,10 @@ def plan(
     data: o.Data,
     presets: Annotated[list[str] | None, typer.Option("--preset", help="candidates; may be repeated")] = None,
     within: Annotated[
-        float, typer.Option("--within", metavar="MINUTES", help="take none that trains longer [default: a night]")
+        float,
+        typer.Option(
+            "--within", metavar="MINUTES", callback=checked, help="take none that trains longer [default: a night]"
+        ),
     ] = 480.0,
     kind: o.Kind = None,
     root: o.Root = None,
@@ -157,7 +175,7 @@ def plan(
     verbose: o.Verbose = False,
 ) -> None:
     """How long each candidate would train on this machine and how much memory it takes, measured."""
-    o.data_exists(data)
+    data_exists(data)
     from ..jobs import plan as job
 
     with Terminal(quiet=quiet, verbose=verbose) as terminal:

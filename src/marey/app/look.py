@@ -9,6 +9,7 @@ import typer
 from ..errors import UsageError
 from . import options as o
 from . import show
+from .checks import checked, data_exists
 from .console import Terminal, print_json, print_table, print_text
 
 
@@ -43,9 +44,10 @@ def validate(
     verbose: o.Verbose = False,
 ) -> None:
     """Find what would make training on DATA fail or its figures lie; exit 1 if training would be unsafe."""
-    o.data_exists(data)
+    data_exists(data)
     from ..data import validate as job
     from ..jobs import load_data, pick_workers, progress_of
+    from ..report import counted
 
     with Terminal(quiet=quiet, verbose=verbose) as terminal:
         manifest = load_data(
@@ -55,7 +57,7 @@ def validate(
     if json:
         print_json(found.to_dict())
     else:
-        print_text(f"{manifest.source}: {manifest.kind}, {len(manifest)} clips")
+        print_text(f"{manifest.source}: {manifest.kind}, {counted(len(manifest), 'clip')}")
         print_table(("class", "clips", "seconds", "sources"), show.balance_rows(found))
         for problem in found.problems:
             print_text(f"{problem.severity}: {problem.message}")
@@ -69,19 +71,32 @@ def validate(
 def stage(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="folder to write")],
     level: Annotated[
-        str, typer.Option("--level", help="studio (plain, steady) or street (clutter, crowds, moving camera)")
+        str,
+        typer.Option(
+            "--level", callback=checked, help="studio (plain, steady) or street (clutter, crowds, moving camera)"
+        ),
     ] = "studio",
-    style: Annotated[str, typer.Option("--style", help="figure, or point-light: moving dots at the joints")] = "figure",
-    clips: Annotated[int, typer.Option("--clips", help="clips a class")] = 20,
+    style: Annotated[
+        str, typer.Option("--style", callback=checked, help="figure, or point-light: moving dots at the joints")
+    ] = "figure",
+    clips: Annotated[int, typer.Option("--clips", callback=checked, help="clips a class")] = 20,
     flow: Annotated[bool, typer.Option("--flow", help="write exact optical flow too (large)")] = False,
-    untrimmed: Annotated[int, typer.Option("--untrimmed", help="so many longer films of several actions, too")] = 0,
-    workers: o.Workers = None,
+    untrimmed: Annotated[
+        int,
+        typer.Option("--untrimmed", callback=checked, help="so many longer films of several actions, too: 3 or more"),
+    ] = 0,
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="processes that render [default: all cores but one, at most 8]")
+    ] = None,
     seed: o.Seed = 0,
     json: o.Json = False,
     quiet: o.Quiet = False,
 ) -> None:
     """Render a synthetic data set with every label: articulated figures in H.264 files."""
-    o.at_least("--clips", clips, 3)
+    if workers is not None and not 1 <= workers <= 256:
+        raise UsageError(f"--workers is {workers}; give a number from 1 to 256")
+    if untrimmed in (1, 2):
+        raise UsageError(f"--untrimmed is {untrimmed}; give 3 or more, one for every split, or none")
     from ..data.stage import render
     from ..jobs import pick_workers, progress_of
 
@@ -107,16 +122,15 @@ def stage(
 def models(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="one preset only, or hf:OWNER/NAME")] = None,
     layers: Annotated[
-        bool, typer.Option("--layers", help="stages and layers of NAME: output, receptive field, GMACs")
+        bool, typer.Option("--layers", help="stages and layers: output, receptive field within the input, GMACs")
     ] = False,
     fps: Annotated[
-        float, typer.Option("--fps", help="frame rate of your videos, for the time that a clip spans")
+        float,
+        typer.Option("--fps", callback=checked, help="frame rate of your videos, for the time that a clip spans"),
     ] = 25.0,
     json: o.Json = False,
 ) -> None:
     """The table of models: parameters, GMACs, input, and how much time a clip spans."""
-    if not 0 < fps < 10_000:
-        raise UsageError(f"--fps is {fps:g}; it must be more than 0")
     if layers and name is None:
         raise UsageError("--layers needs the name of a model, such as: marey models c3d --layers")
     from ..presets import find_preset, layer_table, model_row, model_rows, stage_table
@@ -127,7 +141,8 @@ def models(
             print_json([asdict(row) for row in rows])
         else:
             print_table(*show.stage_columns(stage_table(find_preset(name))))
-            columns = ("layer", "kind", "output c x t x h x w", "receptive field t x h x w", "parameters", "GMACs")
+            field = "receptive field t x h x w, within the input"
+            columns = ("layer", "kind", "output c x t x h x w", field, "parameters", "GMACs")
             print_table(columns, [show.layer_row(row) for row in rows])
         return
     chosen = model_rows(fps=fps) if name is None else [model_row(find_preset(name), fps=fps)]
@@ -139,10 +154,15 @@ def models(
 
 
 def runs(
-    root: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="where the runs are")] = Path("runs"),
+    root: Annotated[Path | None, typer.Argument(metavar="[FOLDER]", help="where the runs are [default: runs]")] = None,
     json: o.Json = False,
 ) -> None:
     """List the runs: preset, data, state and score."""
+    if root is not None and not root.is_dir():
+        raise UsageError(
+            f"{root} {'is no folder' if root.exists() else 'does not exist'}; name the folder of your runs"
+        )
+    root = root or Path("runs")
     from ..jobs import list_runs
 
     rows = list_runs(root)
@@ -157,12 +177,18 @@ def runs(
 def cache(
     clear: Annotated[
         str | None,
-        typer.Option("--clear", metavar="PART", help="delete features, downloads (other programs share them) or all"),
+        typer.Option(
+            "--clear",
+            metavar="PART",
+            callback=checked,
+            help="delete features, downloads (other programs share them) or all",
+        ),
     ] = None,
     json: o.Json = False,
 ) -> None:
     """What is kept between runs, encoded clips and downloads: where it is, how large, and how to be rid of it."""
     from ..jobs import cache_parts, clear_cache
+    from ..report import counted
 
     parts = cache_parts() if clear is None else clear_cache(clear)
     if json:
@@ -170,7 +196,9 @@ def cache(
         print_json({"deleted" if clear else "parts": rows})
         return
     for part in parts if clear else ():
-        print_text(f"{part.name}: {part.files} files deleted, {part.bytes / 2**20:.1f} MiB freed in {part.folder}")
+        print_text(
+            f"{part.name}: {counted(part.files, 'file')} deleted, {part.bytes / 2**20:.1f} MiB freed in {part.folder}"
+        )
     if clear is None:
         print_table(("part", "files", "MiB"), [(part.name, part.files, f"{part.bytes / 2**20:.1f}") for part in parts])
         for part in parts:  # whole, where a table would cut it

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import UsageError
+from .checks import checked, paired, pairs
 
 if TYPE_CHECKING:
     from ..jobs import ClassEdits
@@ -26,10 +26,12 @@ GroupBy = Annotated[
     typer.Option("--group-by", metavar="COL", help="column whose values must not be on both sides of a split"),
 ]
 Merge = Annotated[
-    list[str] | None, typer.Option("--merge", metavar="NEW=A,B", help="treat classes A and B as NEW; may be repeated")
+    list[str] | None,
+    typer.Option("--merge", metavar="NEW=A,B", callback=paired, help="treat classes A and B as NEW; may be repeated"),
 ]
 Rename = Annotated[
-    list[str] | None, typer.Option("--rename", metavar="OLD=NEW", help="rename a class; may be repeated")
+    list[str] | None,
+    typer.Option("--rename", callback=paired, metavar="OLD=NEW", help="rename a class; may be repeated"),
 ]
 LeaveOut = Annotated[
     list[str] | None, typer.Option("--leave-out", metavar="CLASS", help="leave a class out; may be repeated")
@@ -37,14 +39,20 @@ LeaveOut = Annotated[
 PresetName = Annotated[
     str | None, typer.Option("--preset", help="model to use: one that `marey models` lists, or hf:OWNER/NAME")
 ]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps")]
+Device = Annotated[str, typer.Option("--device", callback=checked, help="auto, cpu, cuda, cuda:1 or mps")]
 Decoder = Annotated[
-    str, typer.Option("--decoder", help="what reads videos: pyav, torchcodec, or auto: torchcodec where it can")
+    str,
+    typer.Option(
+        "--decoder", callback=checked, help="what reads videos: pyav, torchcodec, or auto: torchcodec where it can"
+    ),
 ]
 Workers = Annotated[
-    int | None, typer.Option("--workers", help="processes that decode video [default: all cores but one, at most 8]")
+    int | None,
+    typer.Option(
+        "--workers", callback=checked, help="processes that decode video [default: all cores but one, at most 8]"
+    ),
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="everything random follows from it")]
+Seed = Annotated[int, typer.Option("--seed", callback=checked, help="everything random follows from it")]
 Out = Annotated[Path | None, typer.Option("--out", help="where to write")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON for a program instead of tables")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress")]
@@ -53,27 +61,17 @@ Verbose = Annotated[
 ]
 Views = Annotated[
     str | None,
-    typer.Option("--views", metavar="TxS", help="clips in time x crops in space that are averaged, such as 10x3"),
+    typer.Option(
+        "--views",
+        metavar="TxS",
+        callback=checked,
+        help="clips in time x crops in space that are averaged, such as 10x3",
+    ),
 ]
-MaxBad = Annotated[int, typer.Option("--max-bad", help="unreadable videos to tolerate (1 % of all, if that is more)")]
-
-
-def at_least(name: str, value: float | None, least: float) -> None:
-    """Refuse a number that makes no sense, naming flag, value and bound."""
-    if value is not None and not least <= value < float("inf"):
-        raise UsageError(f"{name} is {value:g}; it must be {least:g} or more")
-
-
-def data_exists(data: str) -> None:
-    """Refuse a path that is not there before anything heavy is imported; patterns of shards are looked at later."""
-    if not any(sign in data for sign in "*?[{") and not Path(data).exists():
-        raise UsageError(f"{data} does not exist; check the path of your data")
-
-
-def model_exists(path: Path) -> None:
-    """Refuse a run or file that is not there before anything heavy is imported."""
-    if not path.exists():
-        raise UsageError(f"{path} does not exist; give a run folder (`marey runs` lists them) or a .safetensors file")
+MaxBad = Annotated[
+    int,
+    typer.Option("--max-bad", callback=checked, help="unreadable videos to tolerate (1 % of all, if that is more)"),
+]
 
 
 def class_edits(merge: list[str] | None, rename: list[str] | None, leave_out: list[str] | None) -> "ClassEdits":
@@ -82,14 +80,3 @@ def class_edits(merge: list[str] | None, rename: list[str] | None, leave_out: li
 
     merged = {new: tuple(part.strip() for part in old.split(",")) for new, old in pairs("--merge", merge).items()}
     return ClassEdits(merge=merged, rename=pairs("--rename", rename), leave_out=tuple(leave_out or ()))
-
-
-def pairs(flag: str, values: list[str] | None) -> dict[str, str]:
-    """ "LEFT=RIGHT" options as a dict."""
-    found = {}
-    for value in values or ():
-        left, sign, right = value.partition("=")
-        if not (sign and left.strip() and right.strip()):
-            raise UsageError(f"{flag} is {value!r}; write {'NEW=A,B' if flag == '--merge' else 'OLD=NEW'}")
-        found[left.strip()] = right.strip()
-    return found

@@ -20,6 +20,7 @@ NAMES = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
 }
+METRIC_COLUMNS = ("figure", "value", "95 % interval", "over")
 Row = tuple[object, ...]
 
 
@@ -32,10 +33,17 @@ def interval(estimate: Estimate) -> str:
 
 
 def metric_rows(evaluations: Mapping[str, Evaluation]) -> list[Row]:
-    """figure, value, interval, n."""
+    """METRIC_COLUMNS; the last is what the interval was made over: clips, or groups where clips have them."""
+    from ..report import units
+
     several = len(evaluations) > 1
     return [
-        (f"{head}: {NAMES.get(name, name)}" if several else NAMES.get(name, name), percent(e.value), interval(e), e.n)
+        (
+            f"{head}: {NAMES.get(name, name)}" if several else NAMES.get(name, name),
+            percent(e.value),
+            interval(e),
+            units(evaluation, e),
+        )
         for head, evaluation in evaluations.items()
         for name, e in evaluation.metrics.items()
     ]
@@ -51,8 +59,12 @@ def event_rows(timeline: Timeline) -> list[Row]:
 
 
 def fold_rows(result: "CrossValidation") -> list[Row]:
+    """METRIC_COLUMNS of all presets, and the differences between them."""
+    from ..report import units
+
+    own = result.evaluations[result.preset]
     rows: list[Row] = [
-        (f"{preset}: {NAMES[name]}", percent(e.value), interval(e), e.n)
+        (f"{preset}: {NAMES[name]}", percent(e.value), interval(e), units(own, e))
         for preset, figures in result.figures.items()
         for name, e in figures.items()
     ]
@@ -62,7 +74,7 @@ def fold_rows(result: "CrossValidation") -> list[Row]:
                 f"{result.preset} less {preset}",
                 f"{100 * e.value:+.1f}",
                 f"{100 * e.low:+.1f} to {100 * e.high:+.1f}",
-                e.n,
+                units(own, e),
             )
         )
     return rows
@@ -91,7 +103,7 @@ def demo_rows(result: "DemoResult") -> list[Row]:
         rows.append(
             (
                 name,
-                top1.n,
+                len(evaluation.clips),
                 f"{percent(top1.value)} ({interval(top1)})",
                 *[
                     f"{percent(parts[g]['top1'].value)} ({interval(parts[g]['top1'])})" if g in parts else ""

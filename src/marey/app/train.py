@@ -1,5 +1,6 @@
 """The command train: one run, or grouped folds."""
 
+import shlex
 from collections.abc import Callable, Mapping
 from inspect import signature
 from pathlib import Path
@@ -7,34 +8,57 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import UsageError
+from ..errors import MareyError, UsageError
 from . import options as o
 from . import show
+from .checks import checked, data_exists, place_is_free
 from .console import Terminal, print_json, print_table, print_text
 
 FOLD_SEEDS = 5
+INTERRUPTED = 130
 From = Annotated[Path | None, typer.Option("--from", metavar="RUN|FILE", help="fine-tune these weights")]
-Folds = Annotated[int | None, typer.Option("--folds", help="grouped cross-validation instead of one split")]
-FoldSeeds = Annotated[int, typer.Option("--fold-seeds", help="how many assignments to folds are averaged")]
-Epochs = Annotated[int | None, typer.Option("--epochs", help="passes over the data [default: by rule]")]
-BatchSize = Annotated[int | None, typer.Option("--batch-size", help="clips a batch [default: by rule]")]
-Rate = Annotated[float | None, typer.Option("--lr", help="peak learning rate [default: by rule]")]
-Decay = Annotated[float | None, typer.Option("--weight-decay", help="[default: by rule]")]
-Smoothing = Annotated[float, typer.Option("--label-smoothing", help="0 to 0.9")]
-Mixup = Annotated[float, typer.Option("--mixup", help="strength of mixing clips; 0 is off")]
-Cutmix = Annotated[float, typer.Option("--cutmix", help="strength of pasting boxes of clips; 0 is off")]
+Folds = Annotated[
+    int | None, typer.Option("--folds", callback=checked, help="grouped cross-validation instead of one split")
+]
+FoldSeeds = Annotated[
+    int, typer.Option("--fold-seeds", callback=checked, help="how many assignments to folds are averaged")
+]
+Epochs = Annotated[
+    int | None, typer.Option("--epochs", callback=checked, help="passes over the data [default: by rule]")
+]
+BatchSize = Annotated[
+    int | None, typer.Option("--batch-size", callback=checked, help="clips a batch [default: by rule]")
+]
+Rate = Annotated[float | None, typer.Option("--lr", callback=checked, help="peak learning rate [default: by rule]")]
+Decay = Annotated[float | None, typer.Option("--weight-decay", callback=checked, help="[default: by rule]")]
+Smoothing = Annotated[float, typer.Option("--label-smoothing", callback=checked, help="0 to 0.9")]
+Mixup = Annotated[float, typer.Option("--mixup", callback=checked, help="strength of mixing clips; 0 is off")]
+Cutmix = Annotated[
+    float, typer.Option("--cutmix", callback=checked, help="strength of pasting boxes of clips; 0 is off")
+]
 Balance = Annotated[
-    str | None, typer.Option("--balance", help="rare classes: none, sampling or weights [default: by rule]")
+    str | None,
+    typer.Option("--balance", callback=checked, help="rare classes: none, sampling or weights [default: by rule]"),
 ]
-Ema = Annotated[float | None, typer.Option("--ema", help="decay of the moving average of the weights, such as 0.999")]
-Accumulate = Annotated[int, typer.Option("--accumulate", help="batches to an optimizer step")]
-ClipNorm = Annotated[float, typer.Option("--clip-norm", help="longest gradient")]
+Ema = Annotated[
+    float | None,
+    typer.Option("--ema", callback=checked, help="decay of the moving average of the weights, such as 0.999"),
+]
+Accumulate = Annotated[int, typer.Option("--accumulate", callback=checked, help="batches to an optimizer step")]
+ClipNorm = Annotated[float, typer.Option("--clip-norm", callback=checked, help="longest gradient")]
 Patience = Annotated[
-    int | None, typer.Option("--patience", help="stop after so many epochs without a better validation score")
+    int | None,
+    typer.Option("--patience", callback=checked, help="stop after so many epochs without a better validation score"),
 ]
-Precision = Annotated[str, typer.Option("--precision", help="fp32 or bf16")]
+Precision = Annotated[str, typer.Option("--precision", callback=checked, help="fp32 or bf16")]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="encode every clip anew")]
 TensorBoard = Annotated[bool, typer.Option("--tensorboard", help="write TensorBoard logs into the run")]
+
+
+class Interrupted(MareyError):
+    """Ctrl-C, and what is left."""
+
+    exit_code = INTERRUPTED
 
 
 def train(
@@ -77,15 +101,25 @@ def train(
 ) -> None:
     """Train on your own clips; leaves a run folder with model, figures and report."""
     flags = dict(locals())
-    o.data_exists(data)
+    data_exists(data)
+    place_is_free(out, folder=True)
+    if folds is None and fold_seeds != FOLD_SEEDS:
+        raise UsageError("--fold-seeds has no effect without --folds; add it, or drop both")
     with Terminal(quiet=quiet, verbose=verbose) as terminal:
-        result, rows = _work({**flags, "edits": o.class_edits(merge, rename, leave_out), "narrator": terminal})
+        try:
+            result, rows = _work({**flags, "edits": o.class_edits(merge, rename, leave_out), "narrator": terminal})
+        except KeyboardInterrupt as stop:
+            if not stop.args:  # before there was a run
+                raise
+            kept = "what the run saved" if folds is None else "every fold that is done"
+            out_again = f"--out {shlex.quote(str(stop.args[0]))}"
+            raise Interrupted(f"interrupted; {kept} is kept: give the same command with {out_again} to go on") from None
     if not rows:  # not the main process of several
         return
     if json:
         print_json(result.to_dict())
         return
-    print_table(("figure", "value", "95 % interval", "n"), rows)
+    print_table(show.METRIC_COLUMNS, rows)
     print_text(f"report: {result.folder}/report.html")
 
 
@@ -96,8 +130,6 @@ def _work(flags: Mapping[str, Any]) -> tuple[Any, list[show.Row]]:
 
     given = {**flags, "use_cache": not flags["no_cache"]}
     if flags["folds"] is None:
-        if flags["fold_seeds"] != FOLD_SEEDS:
-            raise UsageError("--fold-seeds has no effect without --folds; add it, or drop both")
         trial = job(**_taken(job, given))
         return trial, show.metric_rows(trial.evaluations)
     for name, parameter in signature(job).parameters.items():

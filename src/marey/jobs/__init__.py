@@ -7,7 +7,7 @@ from .evaluate import evaluate, evaluation_dict
 from .folds import CrossValidation, cross_validate
 from .narrate import Narrator, Silent, progress_of
 from .plan import Plan, plan
-from .predict import predict
+from .predict import output_files, predict
 from .prepare import ClassEdits, list_videos, load_data, pick_decoder, pick_workers
 from .run import flag_of, list_runs, read_run, write_json
 from .scores import Trained, open_model, with_labels
@@ -37,6 +37,7 @@ __all__ = [
     "list_videos",
     "load_data",
     "open_model",
+    "output_files",
     "pick_decoder",
     "pick_workers",
     "plan",

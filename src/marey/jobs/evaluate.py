@@ -10,12 +10,14 @@ import numpy as np
 from ..data import Manifest, Quarantine, Sample
 from ..errors import DataError, UsageError
 from ..metrics import evaluate_scores
+from ..report import counted
 from ..results import Evaluation
 from ..tasks import Recognition
+from .clips_of_run import count_shown, found_again, manifest_of
 from .narrate import Narrator, Silent, tell_left_out, timed
 from .prepare import ClassEdits, load_data, pick_workers
 from .run import read_run
-from .scores import Trained, open_model, sample_probabilities, stamp
+from .scores import Trained, model_file, open_model, sample_probabilities, stamp
 
 
 def evaluate(
@@ -39,25 +41,30 @@ def evaluate(
     """Head -> Evaluation; data of one head have the one key "label".
 
     model  a run folder, a .safetensors file, or what `open_model` returned
-    data   labelled clips; None is the run's own held-out split
+    data   labelled clips; None is the run's own held-out split, and root then says where its videos were moved to
     split  "train", "val" or "test" of the data; None is the test split of the run's own data, and all of other data
     views  "TxS": clips in time x crops in space, averaged
     device, decoder  count where the model is a path: an open one has its own
     """
     narrator = narrator or Silent()
+    if not isinstance(model, Trained):
+        model_file(Path(model))  # a run without a model is refused before anything is read
     if data is None:
         if isinstance(model, Trained) or not Path(model).is_dir():
             raise UsageError(f"{model} is no run folder and so has no held-out split; name the data to evaluate on")
-        manifest = read_run(Path(model)).manifest()
+        _refuse_without_data(kind=kind, group_by=group_by, edits=edits)
+        manifest = manifest_of(read_run(Path(model)))
         split = split or ("test" if any(s.split == "test" for s in manifest.samples) else "val")
     elif isinstance(data, Manifest):
         manifest = data
     else:
         manifest = load_data(data, kind=kind, root=root, group_by=group_by, edits=edits)
-    trained = model if isinstance(model, Trained) else open_model(Path(model), device=device, decoder=decoder)
     samples = [s for s in manifest.samples if split is None or s.split == split]
     if not samples:
-        raise UsageError(f"{manifest.source} has no clips in its {split} split; its splits are {_splits(manifest)}")
+        raise UsageError(f"{manifest.source} has no clips in its {split} split; {_splits(manifest)}")
+    if data is None and not isinstance(model, Trained):
+        samples = found_again(samples, read_run(Path(model)), root=root)
+    trained = model if isinstance(model, Trained) else open_model(Path(model), device=device, decoder=decoder)
     return score(
         trained,
         samples,
@@ -68,6 +75,7 @@ def evaluate(
         max_bad=max_bad,
         seed=seed,
         use_cache=use_cache,
+        learned=learned_by(trained),
         narrator=narrator,
     )
 
@@ -83,9 +91,13 @@ def score(
     max_bad: int,
     seed: int,
     use_cache: bool,
+    learned: Sequence[Sample] | None,
     narrator: Narrator,
 ) -> dict[str, Evaluation]:
-    """The evaluation of every head on these samples of a manifest."""
+    """The evaluation of every head on these samples of a manifest.
+
+    learned  what the model was trained on, if that is known; samples that show the same are counted and stamped
+    """
     trained.task.targets(samples)  # a label that the model does not know is refused before anything is decoded
     quarantine = Quarantine(total=len(samples), limit=max_bad)
     with timed(narrator, "scoring"):
@@ -95,11 +107,18 @@ def score(
     tell_left_out(narrator, quarantine.reasons)
     if not found:
         raise DataError(
-            f"none of the {len(samples)} clips of {manifest.source} could be read; `marey validate` says why"
+            f"none of the {counted(len(samples), 'clip')} of {manifest.source} could be read; `marey validate` says why"
         )
     kept = [samples[index] for index in sorted(found)]
     scores = np.stack([found[index] for index in sorted(found)])
     protocol = stamp(trained, quarantine, views=views, clips=len(kept), split=split)
+    if learned is not None:
+        protocol["clips_trained_on"] = shown = count_shown(kept, learned)
+        if shown:
+            narrator.say(
+                f"warning: the model was trained on {shown} of the {counted(len(kept), 'clip')}, "
+                "so these figures say too little of what it does on others"
+            )
     return score_arrays(
         scores, kept, trained.task, protocol, manifest=manifest, quarantined=quarantine.reasons, seed=seed
     )
@@ -160,5 +179,24 @@ def read_evaluations(folder: Path) -> dict[str, Evaluation]:
     return {head: Evaluation.from_dict(part) for head, part in data.get("heads", {"label": data}).items()}
 
 
+def learned_by(trained: Trained) -> tuple[Sample, ...] | None:
+    """What a model was trained on, as the run that its file lies in has it; None where that is not known."""
+    folder = None if trained.path is None else trained.path.parent
+    if folder is None or not (folder / "run.json").is_file() or not (folder / "manifest.parquet").is_file():
+        return None
+    return manifest_of(read_run(folder)).part("train")
+
+
+def _refuse_without_data(*, kind: str | None, group_by: str | None, edits: ClassEdits | None) -> None:
+    """UsageError for what says how to read data where none are named."""
+    edits = edits or ClassEdits()
+    given = {"--kind": kind, "--group-by": group_by}
+    given |= {"--merge": edits.merge, "--rename": edits.rename, "--leave-out": edits.leave_out}
+    flag = next((flag for flag, value in given.items() if value), None)
+    if flag is not None:
+        raise UsageError(f"{flag} has no effect on the run's own clips; name the data to evaluate on, or drop it")
+
+
 def _splits(manifest: Manifest) -> str:
-    return ", ".join(sorted({str(sample.split) for sample in manifest.samples}))
+    found = sorted({sample.split for sample in manifest.samples if sample.split})
+    return f"its splits are {', '.join(found)}" if found else "it names no splits: drop --split, or add a column split"

@@ -19,7 +19,7 @@ from ..data import Manifest, Quarantine, grouped_folds
 from ..errors import UsageError
 from ..metrics import estimate_class_mean, estimate_mean, paired_difference
 from ..presets import Preset, find_preset, imagenet_is_installed
-from ..report import render_html, write_text
+from ..report import counted, render_html, write_text
 from ..results import Estimate, Evaluation
 from ..tasks import Recognition
 from ..training import pick_device
@@ -38,6 +38,7 @@ from .run import (
     command_line,
     default_folder,
     defaults_of,
+    named_on_interrupt,
     resume_run,
     write_json,
 )
@@ -125,7 +126,7 @@ def cross_validate(
     manifest = _for_folds(load_data(data, kind=kind, root=root, group_by=group_by, edits=edits))
     choice = choose_preset(manifest, name=preset, device=place)
     folder = Path(out) if out else default_folder(f"{Path(data).stem}-folds")
-    before = resume_run(folder, asked, manifest)
+    before = resume_run(folder, asked, manifest, defaults=defaults_of(cross_validate))
     if before and before.finished:
         narrator.say(f"{folder} is finished already; nothing is left to do")
         return read_folds(folder)
@@ -136,12 +137,14 @@ def cross_validate(
     defaults = {name: value for name, value in defaults_of(cross_validate).items() if name != "folds"}
     command = command_line("train", {**asked, "out": str(folder)}, defaults)
     fresh = not folder.exists()
-    run = begin_run(folder, asked, manifest, {"preset": choice.preset.name, "command": command})
-    narrator.say(f"{manifest.source}: {manifest.kind}, {len(manifest)} clips, {folds} folds x {fold_seeds} seeds")
+    details = {"preset": choice.preset.name, "command": command}
+    run = begin_run(folder, asked, manifest, details, defaults=defaults_of(cross_validate))
+    rounds = f"{folds} folds x {counted(fold_seeds, 'seed')}"
+    narrator.say(f"{manifest.source}: {manifest.kind}, {counted(len(manifest), 'clip')}, {rounds}")
     narrator.say(f"preset: {choice.preset.name}" + (f" ({choice.why})" if choice.why else "") + f"; run: {folder}")
     quarantine, begun = Quarantine(total=len(manifest), limit=max_bad), perf_counter()
     answers, stamps = {}, {}
-    with cleared_unless(run, KEPT_FOLDS, fresh=fresh):
+    with named_on_interrupt(run), cleared_unless(run, KEPT_FOLDS, fresh=fresh):
         for contender in _contenders(choice.preset):
             clips = len(manifest) * (folds - 1) // folds
             lesson = make_lesson(
@@ -156,7 +159,7 @@ def cross_validate(
             )
             kept = run.folder / KEPT_FOLDS / contender.name
             answers[contender.name] = out_of_fold(lesson, contender, manifest, assignments, quarantine, kept, narrator)
-            stamps[contender.name] = spec_stamp(contender.clip, contender.name, views="1x1", decoder=reader)
+            stamps[contender.name] = spec_stamp(lesson.spec, contender.name, views="1x1", decoder=reader)
     tell_left_out(narrator, quarantine.reasons)
     result = _summarize(
         answers, manifest, quarantine, stamps, run=run, folds=folds, seed=seed, minutes=(perf_counter() - begun) / 60

@@ -1,7 +1,8 @@
 """A model slides over videos of any length in bounded memory: a Timeline each, as JSON, CSV and an overlay film."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 
 from ..data import Quarantine, Sample, cut_views
 from ..errors import UsageError, VideoError
-from ..report import write_events, write_overlay, write_timeline
+from ..report import counted, write_events, write_overlay, write_timeline
 from ..results import Timeline
 from ..tasks import EventRule, cell_scores, events
 from ..video import Video, VideoInfo, clip_seconds, open_video, probe, window_starts
@@ -47,6 +48,8 @@ def predict(
     """
     narrator, rule = narrator or Silent(), rule or EventRule()
     paths = list_videos(videos)
+    if out is not None:
+        refuse_file(Path(out))
     trained = model if isinstance(model, Trained) else open_model(Path(model), device=device, decoder=decoder)
     if hop_s is not None and not 0 < hop_s < float("inf"):
         raise UsageError(f"--hop is {hop_s} s; it must be more than 0")
@@ -55,21 +58,15 @@ def predict(
     if views is not None:
         parse_views(views)
     quarantine, found = Quarantine(total=len(paths), limit=max_bad), {}
-    names = output_names(paths)
-    for number, path in enumerate(paths):
+    for path in paths:
         try:
             with timed(narrator, f"{path}: scoring"):
                 found[path] = _timeline(
                     trained, path, quarantine, views=views, hop_s=hop_s, rule=rule, narrator=narrator
                 )
             if out is not None:
-                Path(out).mkdir(parents=True, exist_ok=True)
-                target = Path(out) / names[number]
-                write_timeline(found[path], target.with_name(target.name + ".json"))
-                write_events([found[path]], target.with_name(target.name + ".csv"))
-                if overlay:
-                    tell = progress_of(narrator, f"film {Path(path).name}")
-                    write_overlay(path, found[path], target.with_name(target.name + ".overlay.mp4"), progress=tell)
+                name = output_names(found)[-1]
+                _write(found[path], Path(out), name, overlay=overlay, narrator=narrator)
         except VideoError as error:
             found.pop(path, None)
             quarantine.add(error)
@@ -77,14 +74,38 @@ def predict(
     return found, quarantine.reasons
 
 
-def output_names(paths: Sequence[str]) -> list[str]:
-    """A file stem each; videos of one name in several folders get numbers."""
-    names, taken = [], {}
-    for path in paths:
+def output_names(read: Iterable[str]) -> list[str]:
+    """A file stem for each video that was read, in order; videos of one name in several folders get numbers."""
+    names: dict[str, None] = {}
+    for path in read:
         stem = Path(path.replace("::", "-")).stem
-        taken[stem] = taken.get(stem, 0) + 1
-        names.append(stem if taken[stem] == 1 else f"{stem}-{taken[stem]}")
-    return names
+        numbered = (f"{stem}-{number}" for number in count(2))
+        names[next(name for name in chain([stem], numbered) if name not in names)] = None
+    return list(names)
+
+
+def output_files(read: Iterable[str], out: Path, *, overlay: bool) -> dict[str, list[str]]:
+    """video that was read -> the files that `predict` wrote of it."""
+    paths, endings = list(read), (".json", ".csv", ".overlay.mp4")[: 3 if overlay else 2]
+    names = zip(paths, output_names(paths), strict=True)
+    return {path: [str(out / f"{name}{ending}") for ending in endings] for path, name in names}
+
+
+def _write(timeline: Timeline, out: Path, name: str, *, overlay: bool, narrator: Narrator) -> None:
+    """The film first: where it cannot be made, nothing is written of the video."""
+    out.mkdir(parents=True, exist_ok=True)
+    if overlay:
+        tell = progress_of(narrator, f"film {Path(timeline.video).name}")
+        write_overlay(timeline.video, timeline, out / f"{name}.overlay.mp4", progress=tell)
+    write_timeline(timeline, out / f"{name}.json")
+    write_events([timeline], out / f"{name}.csv")
+
+
+def refuse_file(out: Path) -> None:
+    """UsageError where a file stands in the way of a folder to write to."""
+    file = next((path for path in (out, *out.parents) if path.exists() and not path.is_dir()), None)
+    if file is not None:
+        raise UsageError(f"--out is {out}, and {file} is a file; name a folder")
 
 
 def _timeline(
@@ -103,7 +124,7 @@ def _timeline(
         window_s = min(window_length(trained, video.info), duration_s)
         hop_s = min(hop_s or window_s / 2, window_s)
         starts = window_starts(duration_s, window_s, hop_s)
-        narrator.detail(f"{path}: {len(starts)} windows of {window_s:.2f} s, one every {hop_s:.2f} s")
+        narrator.detail(f"{path}: {counted(len(starts), 'window')} of {window_s:.2f} s, one every {hop_s:.2f} s")
         tell = progress_of(narrator, f"predict {Path(path).name}")
         rows = []
         for part in window_probabilities(trained, video, starts, window_s):

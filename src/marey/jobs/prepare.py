@@ -7,7 +7,17 @@ from glob import glob
 from pathlib import Path
 from typing import cast, get_args
 
-from ..data import Manifest, class_problems, edit_classes, near_duplicates, read_manifest, split_manifest, unit_of
+from ..data import (
+    FORMATS,
+    SIDES,
+    Manifest,
+    class_problems,
+    edit_classes,
+    near_duplicates,
+    read_manifest,
+    split_manifest,
+    unit_of,
+)
 from ..data.finding import videos_below
 from ..errors import DataError, MissingExtra, UsageError
 from ..video import DecoderName, torchcodec_problem
@@ -62,6 +72,10 @@ def load_data(
     edits: ClassEdits | None = None,
 ) -> Manifest:
     """The manifest of DATA with its classes edited as asked."""
+    if not str(data):
+        raise UsageError("the path of the data is empty; name a folder, an annotation file or a pattern of shards")
+    if kind is not None and kind not in FORMATS:
+        raise UsageError(f"--kind is {kind!r}; it can be {', '.join(FORMATS)}")
     manifest = read_manifest(data, kind=kind, root=root, group_by=group_by)
     if edits is not None and edits != ClassEdits():
         manifest = edit_classes(manifest, merge=edits.merge, rename=edits.rename, leave_out=edits.leave_out)
@@ -81,22 +95,48 @@ def split_data(manifest: Manifest, *, seed: int, workers: int, narrator: Narrato
     units = len(set(unit_of(manifest, duplicates).tolist()))
     few = units < FEWEST_UNITS_TO_WATCH and all(s.split is None for s in manifest.samples)
     if few:
-        narrator.say(f"{units} sources are too few to watch training on some of them: no validation split")
+        narrator.say(f"too few sources ({units}) to watch training on some of them: no validation split")
     fractions = (0.75, 0.0, 0.25) if few else (0.7, 0.1, 0.2)
     split = split_manifest(manifest, fractions=fractions, seed=seed, near_duplicate_groups=duplicates)
+    if all(sample.split != "val" for sample in manifest.samples):
+        split = _learnable(split, unit_of(manifest, duplicates).tolist(), narrator)
     for head, labels in split.heads.items():
         seen = {label for s in split.samples if s.split == "train" for label in s.labels.get(head, ())}
         shown = {label for s in split.samples for label in s.labels.get(head, ())}
-        absent = sorted(shown - seen)
-        if absent:
-            raise DataError(
-                f"class {absent[0]!r} of {manifest.source} has no clip in the train split, since all of them belong to "
-                "groups held out for testing; add clips of other sources, use --folds, or leave it out with --leave-out"
-            )
+        for label in sorted(shown - seen):
+            raise DataError(_why_absent(manifest, split, head, label))
         unseen = [label for label in labels if label not in shown]
         if unseen and not split.multi_label:
             split = replace(split, heads={**split.heads, head: tuple(x for x in labels if x in shown)})
     return split
+
+
+def _learnable(split: Manifest, units: Sequence[int], narrator: Narrator) -> Manifest:
+    """The split with the units of a class back in train where val, which was cut from it, had taken all of them."""
+    sides = [sample.split for sample in split.samples]
+    for head, labels in split.heads.items():
+        for label in labels:
+            having = [index for index, sample in enumerate(split.samples) if label in sample.labels.get(head, ())]
+            if any(sides[index] == "train" for index in having):
+                continue
+            back = {units[index] for index in having if sides[index] == "val"}
+            sides = ["train" if unit in back else side for unit, side in zip(units, sides, strict=True)]
+    if "val" in {sample.split for sample in split.samples} - set(sides):
+        narrator.say("every source is needed to learn its classes: no validation split")
+    return replace(split, samples=tuple(replace(s, split=k) for s, k in zip(split.samples, sides, strict=True)))
+
+
+def _why_absent(manifest: Manifest, split: Manifest, head: str, label: str) -> str:
+    """Why no clip of a class is in train, as the data and the split have it, and the cure."""
+    having = [i for i, sample in enumerate(split.samples) if label in sample.labels.get(head, ())]
+    sides = " and ".join(side for side in SIDES if any(split.samples[i].split == side for i in having))
+    what = f"class {label!r} of {manifest.source} has no clip in train"
+    if all(manifest.samples[i].split for i in having):
+        return f"{what}: the data declare all of it for {sides}; move some to train, or leave it out with --leave-out"
+    return (
+        f"{what}: all of it belongs to groups or near-duplicate videos that are held out for {sides}; add clips of "
+        "other sources, use --folds, or leave it out with --leave-out"
+    )
 
 
 def duplicates_of(manifest: Manifest, *, workers: int, narrator: Narrator) -> Sequence[Sequence[str]] | None:
@@ -111,6 +151,8 @@ def list_videos(inputs: str | Path | Sequence[str | Path]) -> list[str]:
     """Files, folders (searched for videos) and globs to a list of videos, each once; UsageError where there is none."""
     found: dict[str, None] = {}
     for given in map(str, [inputs] if isinstance(inputs, str | Path) else inputs):
+        if not given:
+            raise UsageError("one of the videos has an empty name; give files, folders or globs")
         path = Path(given)
         if path.is_dir():
             inside = [str(p) for p in videos_below(path)]

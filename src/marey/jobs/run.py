@@ -16,14 +16,18 @@ from shutil import rmtree
 from time import monotonic, sleep
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
+
 from .. import __version__
-from ..data import Manifest, read_manifest, write_manifest
+from ..data import Manifest, write_manifest
 from ..errors import MareyError, UsageError
 from ..report import write_text
 from ..training import code_version
 from ..video import DecoderName
 
 RUN_FORMAT = 1
+STATE = "state.safetensors"  # where training stands
+PLACES = ("data", "source", "root", "start_from")  # what is asked that names a place, however it is spelt
 
 
 @dataclass(frozen=True)
@@ -38,11 +42,28 @@ class Run:
         return self.folder / "model.safetensors"
 
     @property
-    def finished(self) -> bool:
-        return (self.folder / "evaluation.json").exists() or (self.folder / "folds.json").exists()
+    def of_folds(self) -> bool:
+        """Whether it was made with --folds, and so has the answers of folds and no single model."""
+        return "folds" in self.info.get("arguments", {})
 
-    def manifest(self) -> Manifest:
-        return read_manifest(self.folder / "manifest.parquet")
+    @property
+    def answers(self) -> Path:
+        """The file that is written last."""
+        return self.folder / ("folds.json" if self.of_folds else "evaluation.json")
+
+    @property
+    def finished(self) -> bool:
+        """Whether the figures are there, and the model that they are of."""
+        return self.answers.exists() and (self.of_folds or is_whole(self.model))
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a safetensors file is there and as long as its header says; no tensor is read."""
+    try:
+        with safe_open(path, framework="pt"):
+            return True
+    except (OSError, SafetensorError):
+        return False
 
 
 @cache
@@ -125,9 +146,19 @@ def flag_of(name: str) -> str:
     return "--" + {"start_from": "from", "smoothing": "label-smoothing"}.get(name, name.replace("_", "-"))
 
 
-def begin_run(folder: Path, arguments: Mapping[str, Any], manifest: Manifest, details: Mapping[str, Any]) -> Run:
-    """Make the folder, or take up one that the same arguments and data left; others are refused."""
-    if before := resume_run(folder, arguments, manifest):
+def begin_run(
+    folder: Path,
+    arguments: Mapping[str, Any],
+    manifest: Manifest,
+    details: Mapping[str, Any],
+    *,
+    defaults: Mapping[str, Any],
+) -> Run:
+    """Make the folder, or take up one that the same arguments and data left; others are refused.
+
+    defaults  of the arguments: what a run had that began before there was one of them
+    """
+    if before := resume_run(folder, arguments, manifest, defaults=defaults):
         return before
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} exists and is no run; give another --out")
@@ -139,14 +170,21 @@ def begin_run(folder: Path, arguments: Mapping[str, Any], manifest: Manifest, de
     return Run(folder, info)
 
 
-def resume_run(folder: Path, arguments: Mapping[str, Any], manifest: Manifest) -> Run | None:
+def resume_run(
+    folder: Path, arguments: Mapping[str, Any], manifest: Manifest, *, defaults: Mapping[str, Any]
+) -> Run | None:
     """The run that the same arguments and data left there; None where there is none, UsageError for one of others."""
     if not (folder / "run.json").exists():
         return None
     before, asked = read_run(folder), _as_json(_asked(arguments, manifest))
     for what in ("arguments", "data"):
-        old, new = before.info[what], asked[what]
-        other = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+        old, new = {**defaults, **before.info[what]}, asked[what]
+        other = [key for key in {**before.info[what], **new} if _meant(key, old.get(key)) != _meant(key, new.get(key))]
+        if "hash" in other and len(other) == 1:
+            raise UsageError(
+                f"{folder} holds a run on {new['source']} as it was before its paths, labels, spans, splits or groups "
+                "were changed; give another --out"
+            )
         if other:
             key = sorted(other)[0]
             raise UsageError(
@@ -154,6 +192,10 @@ def resume_run(folder: Path, arguments: Mapping[str, Any], manifest: Manifest) -
                 "give the same command to resume it, or another --out"
             )
     return before
+
+
+def _meant(key: str, value: Any) -> Any:
+    return str(Path(value).resolve()) if key in PLACES and value is not None else value
 
 
 @contextmanager
@@ -165,6 +207,25 @@ def cleared_unless(run: Run, kept: str, *, fresh: bool) -> Iterator[None]:
         if fresh and not (run.folder / kept).exists():
             rmtree(run.folder)
         raise
+
+
+def refuse_damaged_state(run: Run) -> None:
+    """UsageError for a run that cannot go on, since where its training stood is damaged."""
+    state = run.folder / STATE
+    if state.exists() and not is_whole(state):
+        raise UsageError(
+            f"{state} is truncated or damaged, so that the run cannot go on; delete it and give the same command "
+            "again, which trains anew"
+        )
+
+
+@contextmanager
+def named_on_interrupt(run: Run) -> Iterator[None]:
+    """A Ctrl-C carries the folder of the run, so that whoever tells of it can say where to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(str(run.folder)) from None
 
 
 def _asked(arguments: Mapping[str, Any], manifest: Manifest) -> dict[str, Any]:
@@ -216,8 +277,6 @@ def _run_row(folder: Path) -> dict[str, Any]:
     except UsageError:
         return row
     row |= {"preset": run.info.get("preset"), "data": run.info["data"]["source"], "state": "resumable"}
-    for name in ("evaluation.json", "folds.json"):
-        if (folder / name).exists():
-            score = json.loads((folder / name).read_text(encoding="utf-8")).get("top1")
-            row |= {"state": "finished", "score": score}
+    if run.finished:
+        row |= {"state": "finished", "score": json.loads(run.answers.read_text(encoding="utf-8")).get("top1")}
     return row

@@ -14,6 +14,7 @@ from ..data import Quarantine, Sample, view_batches
 from ..errors import UsageError, VideoError
 from ..models import VideoModel
 from ..presets import LABEL_LISTS, Preset, create_model, label_list, preset_in
+from ..report import counted
 from ..tasks import Recognition
 from ..training import file_hash, load_checkpoint, pick_device, save_checkpoint
 from ..video import ClipSpec, DecoderName, probe, to_input
@@ -22,7 +23,7 @@ from .features import encode_samples
 from .lesson import Lesson
 from .narrate import Narrator, progress_of
 from .prepare import pick_decoder
-from .run import decoder_version, read_run
+from .run import decoder_version, is_whole, read_run
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,21 @@ class Trained:
 
 
 def model_file(path: Path) -> Path:
-    """The weights behind a run folder or a file."""
-    if path.is_dir():
-        run = read_run(path)
-        if not run.model.is_file():
-            raise UsageError(f"{path} has no model yet; give the command that began it once more to finish it")
-        return run.model
-    return path
+    """The weights behind a run folder or a file; UsageError for a run that has none, or a damaged one."""
+    if not path.is_dir():
+        return path
+    run = read_run(path)
+    command = run.info.get("command", "the command that began it")
+    if run.of_folds:
+        raise UsageError(
+            f"{path} was made with --folds: it holds what the models of its folds said, and no single model; "
+            "train without --folds to have one"
+        )
+    if not run.model.exists():
+        raise UsageError(f"{path} has no model; to finish the run give its command again: {command}")
+    if not is_whole(run.model):
+        raise UsageError(f"{run.model} is truncated or damaged; to make it anew give its command again: {command}")
+    return run.model
 
 
 def open_model(path: Path, *, device: str = "auto", decoder: str = "pyav") -> Trained:
@@ -102,7 +111,8 @@ def with_labels(trained: Trained, labels: str) -> Trained:
     names = read_labels(labels)
     if len(trained.task.heads) != 1 or len(names) != trained.task.classes:
         raise UsageError(
-            f"{labels} has {len(names)} names and the model has {trained.task.classes} classes; give as many names"
+            f"{labels} has {counted(len(names), 'name')} and the model has {counted(trained.task.classes, 'class')}; "
+            "give as many names"
         )
     return replace(trained, task=Recognition(heads={"label": names}, multi_label=trained.task.multi_label))
 
@@ -113,7 +123,10 @@ def read_labels(labels: str) -> tuple[str, ...]:
         return label_list(labels)
     path = Path(labels)
     if not path.is_file():
-        raise UsageError(f"--labels is {labels!r}, neither a file nor one of {', '.join(LABEL_LISTS)}")
+        raise UsageError(
+            f"--labels is {labels!r}, neither a file nor one of {', '.join(LABEL_LISTS)}; "
+            "name a file with a class name a line"
+        )
     names = tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
     if len(set(names)) < len(names):
         raise UsageError(f"{labels} names a class twice; give every class a name of its own")
@@ -123,8 +136,8 @@ def read_labels(labels: str) -> tuple[str, ...]:
 def parse_views(views: str) -> tuple[int, int]:
     """ "10x3" -> (10 clips in time, 3 crops in space)."""
     in_time, _, in_space = views.lower().partition("x")
-    if not (in_time.isdigit() and in_space.isdigit() and 1 <= int(in_time) <= 1000 and int(in_space) in (1, 3)):
-        raise UsageError(f"--views is {views!r}; write clips x crops such as 10x3, with 1 or 3 crops")
+    if not (in_time.isdecimal() and in_space.isdecimal() and 1 <= int(in_time) <= 1000 and int(in_space) in (1, 3)):
+        raise UsageError(f"--views is {views!r}; write clips x crops such as 10x3: 1 to 1000 clips, 1 or 3 crops")
     return int(in_time), int(in_space)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from ..data import SIDES, Manifest, Quarantine, group_leaks
 from ..errors import UsageError
 from ..presets import Preset, preset_in
+from ..report import counted
 from ..results import Evaluation
 from ..training import load_checkpoint, pick_device, process_place
 from .choose import Choice, Wishes, choose_preset, that_takes_clips
@@ -26,7 +27,19 @@ from .prepare import (
     split_data,
 )
 from .publish import publish
-from .run import Run, arguments_of, await_run, begin_run, cleared_unless, command_line, default_folder, defaults_of
+from .run import (
+    STATE,
+    Run,
+    arguments_of,
+    await_run,
+    begin_run,
+    cleared_unless,
+    command_line,
+    default_folder,
+    defaults_of,
+    named_on_interrupt,
+    refuse_damaged_state,
+)
 from .scores import keep_model, model_file, parse_views
 
 
@@ -108,9 +121,10 @@ def train(
     if run.finished:
         narrator.say(f"{run.folder} is finished already; nothing is left to do")
         return Trial(run.folder, read_evaluations(run.folder))
-    return _teach(
-        run, lesson, choice, manifest, fresh=fresh, views=views, max_bad=max_bad, seed=seed, narrator=narrator
-    )
+    with named_on_interrupt(run):
+        return _teach(
+            run, lesson, choice, manifest, fresh=fresh, views=views, max_bad=max_bad, seed=seed, narrator=narrator
+        )
 
 
 def _starting_point(start_from: str | Path | None, preset: str | None) -> tuple[Path | None, Preset | None]:
@@ -147,7 +161,9 @@ def _open_run(
         "command": command_line("train", {**asked, "out": str(folder)}, defaults_of(train)),
     }
     fresh = not folder.exists()
-    return (begin_run(folder, asked, manifest, details) if rank == 0 else await_run(folder)), fresh and rank == 0
+    if rank:
+        return await_run(folder), False
+    return begin_run(folder, asked, manifest, details, defaults=defaults_of(train)), fresh
 
 
 def _teach(
@@ -165,13 +181,16 @@ def _teach(
     """Learn, evaluate on what was held out, and publish both."""
     main = process_place()[0] == 0
     narrator = narrator if main else Silent()
+    refuse_damaged_state(run)
+    if main:  # of a model that is lost: what is said of it counts no more
+        run.answers.unlink(missing_ok=True)
     tell_plan(narrator, manifest, choice, lesson, run.folder)
     train, val, test = (manifest.part(name) for name in SIDES)
     quarantine = Quarantine(total=len(manifest), limit=max_bad)
     begun = perf_counter()
-    with cleared_unless(run, "state.safetensors", fresh=fresh), timed(narrator, "learning"):
+    with cleared_unless(run, STATE, fresh=fresh), timed(narrator, "learning"):
         fitted = learn(lesson, manifest, train, val, out=run.folder, quarantine=quarantine, narrator=narrator)
-    minutes = (perf_counter() - begun) / 60
+    taken_s = max(perf_counter() - begun, sum(row["seconds"] for row in fitted.history))  # earlier processes count
     tell_left_out(narrator, quarantine.reasons)
     if not main:  # the main process has the same weights, and does the rest
         return Trial(run.folder, {})
@@ -186,6 +205,7 @@ def _teach(
         max_bad=max_bad,
         seed=seed,
         use_cache=lesson.use_cache,
+        learned=train,
         narrator=narrator,
     )
     with timed(narrator, "report"):
@@ -196,7 +216,7 @@ def _teach(
             manifest=manifest,
             samples=test or val,
             history=fitted.history,
-            train_minutes=minutes,
+            train_minutes=taken_s / 60,
         )
     return Trial(run.folder, evaluations)
 
@@ -204,27 +224,27 @@ def _teach(
 def tell_plan(narrator: Narrator, manifest: Manifest, choice: Choice, lesson: Lesson, folder: Path) -> None:
     """What was found and what is going to happen, before it does."""
     heads = " and ".join(
-        f"{len(labels)} {head} classes" if len(manifest.heads) > 1 else f"{len(labels)} classes"
+        counted(len(labels), f"{head} class" if len(manifest.heads) > 1 else "class")
         for head, labels in manifest.heads.items()
     )
     groups = {s.group for s in manifest.samples if s.group is not None}
     leaks = group_leaks(manifest)
     kept = f"no group (of {len(groups)}) is on both sides" if groups else "near-duplicates are on one side"
     kept = f"leaks: {len(leaks)}" if leaks else kept
-    narrator.say(f"{manifest.source}: {manifest.kind}, {len(manifest)} clips, {heads}")
+    narrator.say(f"{manifest.source}: {manifest.kind}, {counted(len(manifest), 'clip')}, {heads}")
     narrator.say(f"split: {', '.join(f'{len(manifest.part(name))} {name}' for name in SIDES)}; {kept}")
     for leak in leaks:
         narrator.say(f"warning: {leak.message} ({', '.join(leak.paths[:3])}{', ...' if len(leak.paths) > 3 else ''})")
     narrator.say(
         f"preset: {choice.preset.name}"
         + (f" ({choice.why})" if choice.why else "")
-        + f"; {lesson.recipe.epochs} epochs, batch {lesson.batch_size}, rate {lesson.recipe.lr:g}"
+        + f"; {counted(lesson.recipe.epochs, 'epoch')}, batch {lesson.batch_size}, rate {lesson.recipe.lr:g}"
     )
     narrator.say(f"run: {folder}")
     narrator.detail(
         ", ".join(f"{name} {value}" for name, value in lesson.recipe.to_dict().items() if value is not None)
     )
     narrator.detail(
-        f"device {lesson.device}, {lesson.workers} workers, balance {lesson.balance}, "
+        f"device {lesson.device}, {counted(lesson.workers, 'worker')}, balance {lesson.balance}, "
         f"label smoothing {lesson.smoothing:g}, mixup {lesson.mixup:g}, cutmix {lesson.cutmix:g}"
     )

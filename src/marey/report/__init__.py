@@ -7,13 +7,14 @@ from .files import read_evaluation, read_timeline, write_evaluation, write_event
 from .overlay import draw_overlay, write_overlay
 from .page import render_html
 from .tables import Table, axes_table, breakdown_tables, confusions_table, metrics_table, models_table, per_class_table
-from .words import difference, verdict, worst_clips
+from .words import counted, difference, units, verdict, worst_clips
 
 __all__ = [
     "Table",
     "axes_table",
     "breakdown_tables",
     "confusions_table",
+    "counted",
     "difference",
     "draw_overlay",
     "metrics_table",
@@ -25,6 +26,7 @@ __all__ = [
     "render_html",
     "save_figure",
     "timeline_figure",
+    "units",
     "verdict",
     "worst_clips",
     "write_evaluation",

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from ..results import Report
 from .tables import Table, axes_table, breakdown_tables, confusions_table, facts, models_table, per_class_table
-from .words import first_of, percent, score_sentence, verdict
+from .words import counted, first_of, percent, score_sentence, verdict
 
 FEWEST_CLIPS = 10  # a class with fewer test clips is named among the limits
 MOST_CLASSES = 60  # classes listed one by one
@@ -25,7 +25,7 @@ def render_card(report: Report) -> str:
         _use(report),
         "## Data",
         _facts(data if isinstance(data, Mapping) else {"data": data}),
-        f"Tested on {len(evaluation.clips):,} clips of {len(evaluation.labels):,} classes.",
+        f"Tested on {counted(len(evaluation.clips), 'clip')} of {counted(len(evaluation.labels), 'class')}.",
         "## Figures",
         *(_table(table) for table in (axes_table(report), models_table(report), *breakdown_tables(report))),
         "All intervals are 95 %. They hold the sampling of the test clips, not the chance of training.",
@@ -103,7 +103,7 @@ def limits(report: Report) -> tuple[str, ...]:
         said.append(f"The class it misses most is “{worst[1]}”: it finds {percent(worst[0])} of its clips.")
     if evaluation.confusion and (rows := confusions_table(evaluation).rows):
         truth, taken, clips, _ = rows[0]
-        said.append(f"Its most frequent confusion is “{truth}” taken for “{taken}”, {clips} clips.")
+        said.append(f"Its most frequent confusion is “{truth}” taken for “{taken}” (clips: {clips}).")
     if error := evaluation.metrics.get("calibration_error"):
         said.append(
             f"Its scores are {percent(error.value)} from how often it is right, on average (calibration error)."
@@ -111,5 +111,5 @@ def limits(report: Report) -> tuple[str, ...]:
     if not any(clip.group for clip in evaluation.clips):
         said.append("The clips have no known source, so nothing is said of sources that training has not seen.")
     if evaluation.quarantined:
-        said.append(f"{len(evaluation.quarantined):,} videos could not be read and are in no figure.")
+        said.append(f"Every figure leaves out what could not be read: {counted(len(evaluation.quarantined), 'video')}.")
     return tuple(said)

@@ -20,6 +20,7 @@ from .tables import (
 )
 from .words import (
     confidence,
+    counted,
     estimate_text,
     first_of,
     headline_metric,
@@ -70,7 +71,8 @@ def _head(report: Report) -> str:
     sentences = "".join(paragraph(sentence) for sentence in verdict(report))
     return (
         f'<header class="top">\n<h1>{escape(report.title)}</h1>\n'
-        f'<p class="lead">{len(evaluation.clips):,} test clips, {len(evaluation.labels):,} classes</p>\n'
+        f'<p class="lead">{counted(len(evaluation.clips), "test clip")}, {counted(len(evaluation.labels), "class")}'
+        "</p>\n"
         f'<div class="head"><p class="score"><b>{percent(score.value)}</b>'
         f"<span>{escape(metric_name(metric))}<br>95 % interval {interval(score)}<br>"
         f"over {units(evaluation, score)}</span></p><div>{sentences}</div></div>\n"
@@ -118,8 +120,8 @@ def _history(report: Report) -> str:
         figure_markup(
             figures.learning_curves(report.history),
             name="learning",
-            alt=f"Learning curves over {len(report.history)} epochs{said}",
-            caption=f"{len(report.history)} epochs{said}. The vertical line marks the best epoch.",
+            alt=f"Learning curves over {counted(len(report.history), 'epoch')}{said}",
+            caption=f"{counted(len(report.history), 'epoch')}{said}. The vertical line marks the best epoch.",
         ),
     )
 
@@ -162,11 +164,11 @@ def _confusion(evaluation: Evaluation) -> str:
     if not evaluation.confusion:
         return ""
     table = confusions_table(evaluation)
-    said = "; ".join(f"{row[2]} clips of {row[0]} taken for {row[1]}" for row in table.rows[:5])
+    said = "; ".join(f"{row[0]} taken for {row[1]} ({row[2]})" for row in table.rows[:5])
     picture = figure_markup(
         figures.confusion_figure(evaluation),
         name="confusion",
-        alt=f"Confusion matrix of {len(evaluation.labels)} classes. Most frequent confusions: {said or 'none'}",
+        alt=f"Confusion matrix of {len(evaluation.labels)} classes. Most frequent, with clips: {said or 'none'}",
         caption="Truth in the rows, what the model said in the columns. The shade is the square root of the share of "
         "the row, so that rare confusions show.",
     )
@@ -205,7 +207,7 @@ def _worst(report: Report) -> str:
     if not items:
         return ""
     wrong = sum(not clip.right for clip in evaluation.clips if clip.truth)
-    told = f"Of {wrong:,} wrong clips, those that the model is surest about. Look here for wrong labels first."
+    told = f"Of {counted(wrong, 'wrong clip')}, those that the model is surest about. Look here for wrong labels first."
     return section("Worst clips", paragraph(told), f'<ul class="clips">{items}</ul>')
 
 

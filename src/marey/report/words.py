@@ -55,6 +55,12 @@ def first_of(names: Sequence[str], *, most: int) -> str:
     return ", ".join(names[:most]) + more
 
 
+def counted(count: int, noun: str) -> str:
+    """ "1 clip", "1,234 clips", "2 classes"."""
+    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else plural}"
+
+
 def metric_name(name: str) -> str:
     return METRIC_NAMES.get(name, name.replace("_", " "))
 
@@ -67,8 +73,7 @@ def headline_metric(evaluation: Evaluation) -> str:
 
 def units(evaluation: Evaluation, estimate: Estimate) -> str:
     """What the interval resampled: "41 groups" or "202 clips"."""
-    kind = "group" if any(clip.group for clip in evaluation.clips) else "clip"
-    return f"{estimate.n:,} {kind}{'' if estimate.n == 1 else 's'}"
+    return counted(estimate.n, "group" if any(clip.group for clip in evaluation.clips) else "clip")
 
 
 def span_text(clip: ClipScore) -> str:
@@ -121,7 +126,7 @@ def score_sentence(evaluation: Evaluation) -> str:
     name = headline_metric(evaluation)
     score = evaluation.metrics[name]
     return (
-        f"{metric_name(name)} is {percent(score.value)} on {len(evaluation.clips):,} clips "
+        f"{metric_name(name)} is {percent(score.value)} on {counted(len(evaluation.clips), 'clip')} "
         f"(95 % interval {interval(score)}, from resampling {units(evaluation, score)})."
     )
 
