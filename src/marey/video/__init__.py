@@ -6,6 +6,7 @@ from .clip import Clip, ClipSpec
 from .decode import DecoderName, Video, open_video
 from .decode_torchcodec import torchcodec_problem
 from .flow import FlowMethod, bytes_to_flow, dense_flow, flow_stream, flow_to_bytes
+from .log_mel import log_mel, log_mel_bytes
 from .modality import READ_FROM_VIDEOS, read_input
 from .probe import VideoInfo, probe, verify
 from .sample import clip_seconds, view_seconds, window_starts
@@ -29,6 +30,8 @@ __all__ = [
     "dense_flow",
     "flow_stream",
     "flow_to_bytes",
+    "log_mel",
+    "log_mel_bytes",
     "open_video",
     "probe",
     "read_audio",
