@@ -26,6 +26,7 @@ from .resnet3d import ResNet3D
 from .s3d import s3d
 from .shufflenet import ShuffleNetV2
 from .slowfast import SlowFast, VideoResNet
+from .sound import SoundNet
 from .spynet import SPyNet, spynet_flow
 from .surgery import add_double_attention, add_glore, add_nonlocal
 from .timesformer import TimeSformer
@@ -69,6 +70,7 @@ __all__ = [
     "ShuffleNetV2",
     "SlowFast",
     "SnippetNet",
+    "SoundNet",
     "TimeSformer",
     "TwoStream",
     "VideoLstm",
