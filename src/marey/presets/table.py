@@ -20,6 +20,7 @@ from .preset import Preset
 from .recurrent import RECURRENT
 from .residual import RESIDUAL
 from .slowfast import SLOWFAST
+from .sound import SOUND
 from .two_stream import TWO_STREAM
 from .vit import VIT
 from .x3d import EXPANDED
@@ -45,5 +46,6 @@ PRESETS: dict[str, Preset] = {
         *RECURRENT,
         *TWO_STREAM,
         *COMPRESSED,
+        *SOUND,
     )
 }
