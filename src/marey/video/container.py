@@ -52,6 +52,8 @@ def locate(path: Source) -> Bytes:
         with file.open("rb"):
             pass
     except FileNotFoundError:
+        if file.is_symlink():
+            raise VideoError(name, f"is a link to {file.readlink()}, which is not there; mend or remove it") from None
         raise VideoError(name, "there is no such file; check the path") from None
     except OSError as error:
         raise VideoError(name, f"cannot be opened ({error.strerror}); check its permissions") from None
@@ -59,7 +61,8 @@ def locate(path: Source) -> Bytes:
     if member:
         members = _tar_members(outer, status.st_mtime_ns, status.st_size)
         if member not in members:
-            raise VideoError(name, f"the archive has {len(members)} files and none is called {member!r}")
+            some = ", ".join(list(members)[:3]) + (", ..." if len(members) > 3 else "")
+            raise VideoError(name, f"the archive has no file called {member!r}; it holds {some or 'none'}")
         offset, size = members[member]
     if not size:
         raise VideoError(name, "is empty (0 bytes); make or copy it again")
@@ -135,7 +138,9 @@ def video_stream(container: InputContainer, path: Source) -> VideoStream:
         entries, size = stream.index_entries, locate(path).size
         if entries[-1].pos + entries[-1].size > size:
             whole = sum(e.pos + e.size <= size for e in entries)
-            raise VideoError(name, f"is truncated: it holds {whole} of the {len(entries)} frames that its index lists")
+            raise VideoError(
+                name, f"is truncated: of the frames that its index lists it holds {whole} of {len(entries)}"
+            )
     return stream
 
 
