@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from kinds import ALL
 from torch.utils.flop_counter import FlopCounterMode
 
-from marey.presets import PRESETS, Preset, count, find_preset, layer_table
+from marey.presets import PRESETS, Preset, count, find_preset, layer_table, trace_layers
 from marey.video import ClipSpec
 
 EXACT = {  # parameters, and GMACs where a source has them
@@ -94,8 +96,24 @@ def test_layers_of_c3d_cost_what_the_lesson_says_and_the_connected_ones_what_the
 @pytest.mark.parametrize("name, side", [("resnet18", 435), ("resnet50", 427)])
 def test_fields_of_residual_networks(name: str, side: int) -> None:
     """By hand: 11 pixels after the pooling, then 2 jumps for every 3 x 3 convolution on the longest way through."""
-    *_, last = [row for row in layer_table(find_preset(name)) if row.name.endswith("conv2.conv")]
-    assert last.field == (1, side, side) and last.jump == (1, 32, 32)
+    preset = find_preset(name)
+    with torch.device("meta"):
+        model = preset.build(num_classes=preset.classes)
+    for side_px in (640, 224):
+        rows = trace_layers(model, replace(preset.clip, side_px=side_px, short_px=side_px))
+        *_, last = [row for row in rows if row.name.endswith("conv2.conv")]
+        assert last.field == (1, min(side, side_px), min(side, side_px)) and last.jump == (1, 32, 32)
+
+
+@pytest.mark.parametrize("preset", ALL)
+def test_no_layer_sees_more_than_the_input(preset: Preset) -> None:
+    sides = (preset.clip.frames, preset.clip.side_px, preset.clip.side_px)
+    assert all(seen <= side for row in layer_table(preset) for seen, side in zip(row.field, sides, strict=True))
+
+
+def test_fields_of_c3d_grow_up_to_the_input() -> None:
+    frames = [row.field[0] for row in layer_table(find_preset("c3d"))]
+    assert frames == [3, 3, 5, 6, 10, 14, *[16] * (len(frames) - 6)] and len(frames) == 16
 
 
 def test_kinds_say_what_a_layer_does() -> None:

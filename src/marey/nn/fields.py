@@ -99,13 +99,10 @@ class Field:
     def sight(self) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
         """How many input frames, rows and columns one value sees, and how far apart neighbouring values look.
 
-        A value that has no neighbour along an axis and sees past both ends of it sees the whole of it, no more.
+        No value sees more than there is: where a field reaches past the input, what lies outside is padding.
         """
-        t, h, w = (
-            Span.whole(extent) if size == 1 and span.low <= 0 and span.high >= extent - 1 else span
-            for span, size, extent in zip(self.spans, self.extent[1:], self.video, strict=True)
-        )
-        return (t.high - t.low + 1, h.high - h.low + 1, w.high - w.low + 1), (t.jump, h.jump, w.jump)
+        t, h, w = (min(span.high - span.low + 1, extent) for span, extent in zip(self.spans, self.video, strict=True))
+        return (t, h, w), (self.spans[0].jump, self.spans[1].jump, self.spans[2].jump)
 
 
 def axes_in(dims: Iterable[Dim]) -> list[str]:

@@ -3,8 +3,8 @@
 Within a `FieldTrace`, every tensor that comes out of a watched video has a `Field`: which of its dimensions hold time,
 rows or columns, through every reshape, and the span of the input that one of its values sees along each of them. So
 padding, slices, differences, branches (their union) and frames folded into batch or channels come out right. What
-mixes a whole axis (a mean, a linear layer, an attention over it) sees the whole input along it. The field is that of
-the architecture: it may be larger than the input, where the network sees its own padding.
+mixes a whole axis (a mean, a linear layer, an attention over it) sees the whole input along it. A span may reach past
+the input, where the network sees its own padding; `Field.sight` counts the input alone.
 """
 
 from typing import Any
