@@ -180,7 +180,7 @@ def test_charades(tmp_path: Path) -> None:
         ("AAAA1,S1,x,c000 2 1,3", "line 2: the span ends at 1 s but starts at 2 s"),
         ("AAAA1,S1,x,c000 2 z,3", "line 2: time of c000 is 'z'"),
         (",S1,x,,3", "line 2: id is empty"),
-        ("CCCC3,S1,x,,3", r"1 of 1 videos that .* names do not exist, first .*CCCC3.mp4 \(.*c.csv, line 2\)"),
+        ("CCCC3,S1,x,,3", r"1 of 1 video that .* names does not exist, first .*CCCC3.mp4 \(.*c.csv, line 2\)"),
     ],
 )
 def test_wrong_charades(tmp_path: Path, line: str, message: str) -> None:
@@ -220,18 +220,47 @@ def test_activitynet(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "annotations, message",
     [
-        ([{"segment": [1], "label": "Ski"}], "a.json, video def, annotation 1: write it as"),
+        (
+            [{"segment": [1], "label": "Ski"}],
+            r"a.json, video def, annotation 1: write it as .*\[1.5, 20.0\], .* seconds",
+        ),
+        ([{"segment": "12", "label": "Ski"}], "video def, annotation 1: write it as"),
         ([{"segment": [1, 2]}], "video def, annotation 1: write it as"),
+        ([{"segment": [1, 2], "label": None}], "video def, annotation 1: write it as"),
+        (["Ski"], "video def, annotation 1: write it as"),
+        ("Ski", 'video def: write it as {"subset": "training", "annotations": '),
         ([{"segment": [2, 1], "label": "Ski"}], "video def, annotation 1: the span ends at 1 s"),
+        (
+            [{"segment": ["1m30s", 99], "label": "Ski"}],
+            "segment is '1m30s'; write seconds .* clock time like 00:01:02.5",
+        ),
     ],
 )
 def test_wrong_activitynet(tmp_path: Path, annotations: list, message: str) -> None:
     with pytest.raises(DataError, match=message):
         read_manifest(write(touch(tmp_path, "abc.mp4", "def.mp4"), "a.json", activitynet(annotations)))
+    data = activitynet()
+    del data["database"]["def"]["subset"]
+    with pytest.raises(DataError, match=r'a.json, video def: write it as {"subset": "training", "annotations": '):
+        read_manifest(write(tmp_path, "a.json", data))
     with pytest.raises(DataError, match="video def: split is 'extra'; use train, val or test"):
         read_manifest(write(tmp_path, "a.json", activitynet([], "extra")))
     with pytest.raises(DataError, match="is not an ActivityNet file; it needs"):
         read_manifest(write(tmp_path, "a.json", {"videos": {}}), kind="activitynet")
+
+
+@pytest.mark.parametrize("kind", [None, "activitynet", "something"])
+def test_broken_json_is_named_by_line_and_column(tmp_path: Path, kind: str | None) -> None:
+    touch(tmp_path, "abc.mp4")
+    whole = json.dumps(activitynet(), indent=1)
+    for text, fault in (
+        (whole[:-9], r"a.json, line \d+, column \d+: not JSON \(.*\); correct it there, or copy the file again"),
+        (whole.replace(": 9,", ": 9"), r"a.json, line 7, column 4: not JSON \(Expecting ',' delimiter\)"),
+    ):
+        path = write(tmp_path, "a.json", text)
+        for place in (path, tmp_path) if kind is None else (path,):
+            with pytest.raises(DataError, match=fault):
+                read_manifest(place, kind=kind)
 
 
 # Something-Something
@@ -273,6 +302,10 @@ def test_something(something: Path) -> None:
         read_manifest(write(something, "train.json", [{"id": "7"}, {"template": "x"}]))
     with pytest.raises(DataError, match="is not a Something-Something list"):
         read_manifest(something / "labels.json", kind="something")
+    write(something, "train.json", [{"id": "7"}])
+    write(something, "labels.json", '{"a": "0"')
+    with pytest.raises(DataError, match=r"labels.json, line 1, column 10: not JSON"):
+        read_manifest(something)
 
 
 # EPIC-Kitchens
@@ -304,12 +337,38 @@ def test_epic(tmp_path: Path) -> None:
     assert read_manifest(path, group_by="video_id").samples[0].group == "P01_01"
     write(tmp_path, "EPIC_100_train.csv", EPIC + EPIC_ROWS.replace("grab,0", "grab,2"))
     with pytest.raises(
-        DataError, match=r"EPIC_100_train.csv, line 2: class '2' is not one of the 2 of EPIC_100_verb_cl"
+        DataError,
+        match=r"EPIC_100_train.csv, line 2: verb_class is 2, but EPIC_100_verb_classes.csv has 2 classes, num",
     ):
         read_manifest(path)
-    write(tmp_path, "EPIC_100_train.csv", EPIC + EPIC_ROWS.replace("00:00:01.14", "00:00:x"))
-    with pytest.raises(DataError, match="line 2: start_timestamp is '00:00:x'"):
-        read_manifest(path)
+
+
+@pytest.mark.parametrize(
+    "old, new, message",
+    [
+        ("grab,0", "grab,take", "verb_class is 'take'; write the number of a class of e.csv, counted from 0"),
+        ("grab,0", "grab,", "verb_class is ''; write the number of a class"),
+        ("00:00:01.14", "00:00:x", "start_timestamp is '00:00:x'; write .* or a clock time like 00:01:02.5"),
+        ("00:00:01.14", "00:00:01,14", "1 field|10 fields where the header names 9"),
+        ("00:00:02.50", "1:00:00:02", "stop_timestamp is '1:00:00:02'; write seconds of 0 or more"),
+        ("00:00:02.50", "00:-1:99", "stop_timestamp is '00:-1:99'; write seconds of 0 or more"),
+        ("P01,P01_01,00:00:01", "P01,,00:00:01", "video_id is empty; name the video or remove the line"),
+    ],
+)
+def test_wrong_epic(tmp_path: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(DataError, match=f"e.csv, line 2: {message}"):
+        read_manifest(write(touch(tmp_path, "P01_01.MP4"), "e.csv", EPIC + EPIC_ROWS.replace(old, new)))
+
+
+@pytest.mark.parametrize("kind, title", [("epic", "EPIC-Kitchens"), ("kinetics", "Kinetics"), ("charades", "Charades")])
+def test_another_kind_of_table_is_no_such(tmp_path: Path, kind: str, title: str) -> None:
+    path = write(tmp_path, "x.csv", "path,label\na.mp4,x\n")
+    with pytest.raises(
+        DataError, match=rf"x.csv is no {title} CSV, for it has no column '\w+' among path, label; corr"
+    ):
+        read_manifest(path, kind=kind)
+    with pytest.raises(DataError, match=r"x.csv is a file and no folder of class folders; name the folder"):
+        read_manifest(path, kind="folders")
 
 
 def test_clock_times_carry_over() -> None:
@@ -332,10 +391,17 @@ def test_sports1m(tmp_path: Path) -> None:
         ("abc-1.mp4", ("ski jumping", "archery"), None, None, None, "abc-1"),
         ("def.flv", ("rowing",), None, None, None, "def"),
     ]
-    with pytest.raises(DataError, match=r"line 4: class '3' is not one of the 3 of labels.txt, which count from 0"):
+    with pytest.raises(DataError, match=r"line 4: class is 3, but labels.txt has 3 classes, numbered from 0; correct"):
         read_manifest(write(tmp_path, "train_partition.txt", text + "http://youtu.be/def 3\n"))
     with pytest.raises(DataError, match="line 4: 'def 1' is not an address and class numbers"):
         read_manifest(write(tmp_path, "train_partition.txt", text + "def 1\n"))
+    for lines, fault in (
+        ("a\n\nb\n", "line 2: empty; name each class once"),
+        ("a\nb\na\n", "line 3: class 'a' is there"),
+    ):
+        write(tmp_path, "labels.txt", lines)
+        with pytest.raises(DataError, match=f"labels.txt, {fault}"):
+            read_manifest(path)
     (tmp_path / "labels.txt").unlink()
     assert read_manifest(write(tmp_path, "train_partition.txt", text)).heads == {"label": ("0", "1", "2")}
 
@@ -397,7 +463,8 @@ def test_shard_names_state_splits(tmp_path: Path) -> None:
         ({"1.mp4": b"x", "1.json": b"[]"}, "member 1.mp4: its json is a list; write an object with a label"),
         ({"1.mp4": b"x", "1.json": b'{"label": "x", "end_s": -1}'}, "member 1.mp4: end_s is -1"),
         ({"1.mp4": b"x", "1.avi": b"x", "1.cls": b"0"}, "holds two videos of key '1'; rename one"),
-        ({"1.mp4": b"x", "1.txt": b"\xff"}, "s-000.tar cannot be read as an uncompressed tar"),
+        ({"1.mp4": b"x", "1.txt": b"\xff"}, "s-000.tar, member 1.txt: not UTF-8 text; write it as UTF-8"),
+        ({"1.txt": b"x"}, "s-000.tar is no tar that begins with videos; pack each as KEY.mp4 beside its KEY.cls"),
     ],
 )
 def test_wrong_shards(tmp_path: Path, members: dict, message: str) -> None:
@@ -408,15 +475,35 @@ def test_wrong_shards(tmp_path: Path, members: dict, message: str) -> None:
 
 def test_absent_and_compressed_shards(tmp_path: Path) -> None:
     shard(tmp_path / "s-000.tar", {"1.mp4": b"x", "1.cls": b"0"})
-    with pytest.raises(DataError, match=r"1 of 2 shards of .* do not exist, first .*s-001.tar; correct it"):
+    with pytest.raises(DataError, match=r"1 of 2 shards of .* does not exist, first .*s-001.tar; correct the numbers"):
         read_manifest(tmp_path / "s-{000..001}.tar")
+    with pytest.raises(DataError, match=r"2 of 3 shards of .* do not exist, first .*s-001.tar"):
+        read_manifest(tmp_path / "s-{000..002}.tar")
     with pytest.raises(UsageError, match=r"none-\*.tar does not exist"):
         read_manifest(tmp_path / "none-*.tar")
     shard(tmp_path / "packed.tar", {"1.mp4": b"x", "1.cls": b"0"}, mode="w:gz")
     with pytest.raises(DataError, match=r"packed.tar is compressed; unpack it"):
         read_manifest(tmp_path / "packed.tar")
-    with pytest.raises(DataError, match="names no tar file; write a pattern like"):
+    with pytest.raises(DataError, match=r"packed.tar is compressed; unpack it"):
+        read_manifest(tmp_path / "pack*.tar")
+    with pytest.raises(DataError, match=r"packed.tar is not an uncompressed tar .*; unpack it and pack it without -z"):
+        read_manifest(tmp_path / "pack*.tar", kind="webdataset")
+    with pytest.raises(DataError, match=r"packed.tar names no uncompressed tar; .* or pack it again without -z"):
+        read_manifest(tmp_path / "packed.tar", kind="webdataset")
+    with pytest.raises(DataError, match="names no uncompressed tar; write a pattern like"):
         read_manifest(write(tmp_path / "no", "x.csv", "path"), kind="webdataset")
+
+
+def test_a_shard_that_breaks_off(tmp_path: Path) -> None:
+    members = {f"{i}.{end}": b"0" * 2000 for i in range(20) for end in ("mp4", "cls")}
+    whole = shard(tmp_path / "s-000.tar", members).read_bytes()
+    for length in (700, 2500, 8 * 2560, 90_000, len(whole) // 2 + 600):
+        (tmp_path / "s-000.tar").write_bytes(whole[:length])
+        for place in (tmp_path, tmp_path / "s-000.tar", tmp_path / "s-*.tar"):
+            with pytest.raises(
+                DataError, match=r"s-000.tar is a tar that breaks off or is damaged \(.*\); copy or write"
+            ):
+                read_manifest(place)
 
 
 # and back
@@ -559,6 +646,9 @@ def test_more_that_formats_cannot_hold(videos: Path, tmp_path: Path) -> None:
     packed = replace(data, samples=(replace(data.samples[0], path="/s.tar::1.mp4"),))
     with pytest.raises(DataError, match=r"names files, and .*s.tar::1.mp4 is in a shard; unpack it"):
         write_manifest(packed, tmp_path / "out", "kinetics")
+    gone = replace(data, samples=(replace(data.samples[0], path="/gone.mp4"),))
+    with pytest.raises(DataError, match=r"shards hold copies of the videos, and /gone.mp4 is not there; remove it"):
+        write_manifest(gone, tmp_path / "out", "webdataset")
     assert not list(tmp_path.iterdir())
 
 

@@ -112,7 +112,7 @@ def test_too_few_groups() -> None:
     declared = [(*row[:3], "train" if row[2] == "g0" else "test") for row in grid(groups=2)]
     assert split_manifest(manifest(declared)) == manifest(declared)
     with pytest.raises(
-        DataError, match=r"clips.csv has 1 groups \(group\) to place, too few for train and test: test would"
+        DataError, match=r"clips.csv has 1 group \(group\) to place, too few for train and test: test would"
     ):
         split_manifest(manifest(grid(groups=1)))
     with pytest.raises(UsageError, match="add up to 1"):
@@ -146,8 +146,12 @@ def test_folds_of_multi_label_data_stratify_by_the_rarest_class() -> None:
 def test_folds_that_cannot_be_are_refused() -> None:
     rows = [*grid(), ("rare.mp4", "d", "g0", None)]
     with pytest.raises(
-        DataError, match=r"class 'd' has clips in 1 groups \(group\), fewer than the 5 folds; ask for fewer"
+        DataError, match=r"class 'd' has clips in 1 group \(group\), fewer than the 5 folds; ask for fewer"
     ):
         grouped_folds(manifest(rows, classes=("a", "b", "c", "d")), folds=5)
-    with pytest.raises(UsageError, match="21 folds of 20 groups"):
+    with pytest.raises(UsageError, match=r"21 folds of 20 groups \(group\) cannot be made; ask for 2 to 20 folds"):
         grouped_folds(manifest(grid()), folds=21)
+    with pytest.raises(UsageError, match=r"1 fold of 2 groups \(group\) cannot be made; ask for 2 folds"):
+        grouped_folds(manifest(grid(2)), folds=1)
+    with pytest.raises(UsageError, match=r"5 folds of 1 separate video cannot be made; add clips of others"):
+        grouped_folds(manifest([("x.mp4", "a", None, None)], grouped_by=""), folds=5)

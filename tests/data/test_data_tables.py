@@ -1,6 +1,7 @@
 """CSV, TSV, JSON Lines, Parquet and class folders: what is read, what is refused and how, and the way back."""
 
 import json
+import os
 import string
 from dataclasses import replace
 from pathlib import Path
@@ -71,7 +72,12 @@ def test_ucf_names_in_class_folders_give_groups(tmp_path: Path) -> None:
     [
         (("1.mp4", "2.mp4"), "holds 2 videos but no class folders.*write a CSV with path,label"),
         (("a/1.mp4",), "holds one folder with videos, a, and one class cannot be told from another"),
-        (("a/1.mp4", "b/2.mp4", "3.mp4"), "holds 1 videos outside any class folder, first 3.mp4"),
+        (("a/1.mp4", "b/2.mp4", "3.mp4"), "holds 1 video outside any class folder, first 3.mp4"),
+        (("1.mp4",), "holds 1 video but no class folders"),
+        (
+            ("1.mp4", "clips.csv"),
+            "clips.csv is none of the kinds of data known here.*first line is 'not read'; name its",
+        ),
         (("a/1.mp4", "b/2.mp4", "c/readme.md"), "class folder .*c holds no video; add some, or remove it"),
         (("a/readme.md",), "no class folders with videos and no annotation file; put the videos of each class"),
         ((), "no class folders with videos and no annotation file"),
@@ -80,6 +86,33 @@ def test_ucf_names_in_class_folders_give_groups(tmp_path: Path) -> None:
 def test_wrong_folders_are_refused(tmp_path: Path, names: tuple[str, ...], message: str) -> None:
     with pytest.raises(DataError, match=message):
         read_manifest(touch(tmp_path, *names))
+
+
+def test_links_in_class_folders(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Links to folders are followed, once; what a broken link stood for is left to the quarantine."""
+    other = touch(tmp_path_factory.mktemp("other"), "6.mp4", "deep/7.mp4")
+    (clips / "b/more").symlink_to(other)
+    (clips / "b/more again").symlink_to(other)
+    (other / "deep/round").symlink_to(clips / "b")
+    (clips / "a/gone.mp4").symlink_to("nowhere.mp4")
+    names = [Path(s.path).name for s in read_manifest(clips).samples]
+    assert names == ["1.mp4", "2.avi", "gone.mp4", "3.mp4", "4.MOV", "6.mp4", "7.mp4"]
+    assert read_manifest(table(clips, "path,label\na/gone.mp4,x\nb/3.mp4,y\n"), kind="csv").missing == ()
+    (clips / "c").symlink_to(other / "gone")
+    with pytest.raises(DataError, match=r"/c is a link to .*/gone, which is not there; mend it or remove it"):
+        read_manifest(clips, kind="folders")
+
+
+def test_a_class_folder_that_is_a_broken_link_is_named(tmp_path: Path) -> None:
+    (touch(tmp_path, "a/1.mp4") / "b").symlink_to(tmp_path / "gone")
+    with pytest.raises(DataError, match=r"/b is a link to .*/gone, which is not there; mend it or remove it"):
+        read_manifest(tmp_path)
+
+
+def test_a_name_that_is_no_text_is_refused(clips: Path) -> None:
+    (clips / "a" / os.fsdecode(b"caf\xe9.mp4")).write_bytes(b"not read")
+    with pytest.raises(DataError, match=r"the name of the file '.*caf\\udce9.mp4' is not UTF-8; rename it"):
+        read_manifest(clips)
 
 
 # tables
@@ -108,6 +141,12 @@ def test_several_labels_make_multi_label_data(clips: Path, cell: str) -> None:
     data = read_manifest(table(clips, f"path,label\na/1.mp4,{cell}\nb/3.mp4,\n"))
     assert data.multi_label
     assert labels(data) == [("x", "y"), ()]
+
+
+def test_paths_written_on_windows(clips: Path) -> None:
+    touch(clips, "a/odd\\name.mp4")
+    data = read_manifest(table(clips, "path,label\na\\1.mp4,x\na/odd\\name.mp4,x\r\nb\\3.mp4,y\n"))
+    assert [s.path.removeprefix(f"{clips}/") for s in data.samples] == ["a/1.mp4", "a/odd\\name.mp4", "b/3.mp4"]
 
 
 def test_group_by_names_any_column(clips: Path) -> None:
@@ -190,6 +229,8 @@ def test_a_table_that_agrees_with_its_class_folders_is_taken(clips: Path) -> Non
         ("path,name\na/1.mp4,x\n", "clips.csv has no column 'label' among path, name; rename one to 'label'"),
         ("path,label\n,x\n", "clips.csv, line 2: path is empty; name the video file or remove the line"),
         ("path,label\na/1.mp4,x\na/2.avi,\n", "clips.csv, line 3: label is empty; name the class or remove the line"),
+        ("path,label\na/1.mp4\n", "line 2: 1 field where the header names 2; put a field that holds ','"),
+        ("path,label\na/8.mp4,x\n", "1 of 1 video that .* names does not exist, first .*a/8.mp4"),
         ("path,label\n\na/1.mp4,x,y\n", "line 3: 3 fields where the header names 2; put a field that holds ','"),
         ('path,label\na/1.mp4,"x\n', "line 2: .*; correct the quotes of this line"),
         ("path,label,start_s\na/1.mp4,x,soon\n", "line 2: start_s is 'soon'; write seconds of 0 or more, like 12.5"),
@@ -270,11 +311,21 @@ def test_odd_class_names_come_back(clips: Path) -> None:
 
 def test_parquet_of_others(clips: Path) -> None:
     pq.write_table(pa.table({"path": ["a/1.mp4", "b/3.mp4"], "label": ["x", "y"]}), clips / "clips.parquet")
-    data = read_manifest(clips / "clips.parquet")
+    whole, data = (clips / "clips.parquet").read_bytes(), read_manifest(clips / "clips.parquet")
     assert (data.kind, data.heads, data.multi_label) == ("Parquet", {"label": ("x", "y")}, False)
     (clips / "clips.parquet").write_bytes(b"PAR1 and no more")
-    with pytest.raises(DataError, match=r"clips.parquet cannot be read as Parquet"):
+    with pytest.raises(DataError, match=r"clips.parquet is a Parquet file without its end; copy it again"):
         read_manifest(clips / "clips.parquet")
+    for content, fault in {
+        whole[: len(whole) // 2]: "is a Parquet file without its end; copy it again, for the first copy broke off",
+        whole[:4] + bytes(len(whole) - 8) + whole[-4:]: "is damaged Parquet, whose contents cannot be read; copy or",
+        b"<!doctype html>": "is not Parquet, which begins with PAR1; write it again, or say with --kind what it is",
+        b"P": "is not Parquet",
+    }.items():
+        (clips / "clips.parquet").write_bytes(content)
+        for place, kind in ((clips / "clips.parquet", None), (clips / "clips.parquet", "parquet")):
+            with pytest.raises(DataError, match=f"clips.parquet {fault}"):
+                read_manifest(place, kind=kind)
 
 
 def test_the_own_manifest_leaves_no_doubt(clips: Path) -> None:

@@ -87,6 +87,15 @@ def test_unreadable_videos(clips: list[str], tmp_path: Path) -> None:
     assert not validate(data, pixels=False).safe  # four of eight is more than a run allows
 
 
+def test_a_link_to_nothing_is_a_video_that_cannot_be_read(clips: list[str], tmp_path: Path) -> None:
+    link = tmp_path / "link.mp4"
+    link.symlink_to(tmp_path / "gone.mp4")
+    result = validate(changed(sound(clips), 0, path=str(link)))
+    severity, kind, message = only(result.problems)
+    assert (severity, kind, list(result.unreadable)) == ("warning", "unreadable", [str(link)])
+    assert message.count(str(link)) == 1 and "is a link to" in message and result.safe
+
+
 def test_a_header_that_lies(clips: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def lie(path: str):
         raise VideoError(path, "its header claims 99 s, but its last picture ends at 1 s")
@@ -201,13 +210,17 @@ def test_clips_without_class(clips: list[str]) -> None:
         ("error", "label", (clips[0],)),
         ("warning", "label", (clips[7],)),
     ]
-    assert "1 clips have no class, first" in problems[0].message
+    assert f"1 clip has no class, first {clips[0]}; name it or remove the line" in problems[0].message
+    two = validate(changed(changed(sound(clips), 0, labels={}), 1, labels={}), pixels=False).problems
+    assert any("2 clips have no class, first" in problem.message for problem in two)
 
 
 def test_videos_that_were_not_there(clips: list[str]) -> None:
     severity, kind, message = only(validate(replace(sound(clips), missing=("x.mp4", "y.mp4")), pixels=False).problems)
     assert (severity, kind) == ("warning", "missing")
     assert "2 videos that clips.csv names are not there, first x.mp4; scores on the others cannot" in message
+    _, _, message = only(validate(replace(sound(clips), missing=("x.mp4",)), pixels=False).problems)
+    assert "1 video that clips.csv names is not there, first x.mp4; scores" in message
 
 
 def bare(labels: str, splits: str | None = None, groups: str | None = None) -> Manifest:

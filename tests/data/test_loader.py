@@ -155,6 +155,18 @@ def test_bad_files_are_set_aside_named_and_never_replaced(tmp_path: Path, film: 
     assert list(batches.quarantine.reasons) == [str(tmp_path / "bad.mp4")]
 
 
+def test_a_link_to_nothing_is_set_aside(tmp_path: Path, film: Sample) -> None:
+    (tmp_path / "link.mp4").symlink_to(tmp_path / "gone.mp4")
+    batches = batches_of([film, Sample(str(tmp_path / "link.mp4"), {})], store=None)
+    assert [batch["index"].tolist() for batch in batches(0)] == [[0]]
+    assert list(batches.quarantine.reasons) == [str(tmp_path / "link.mp4")]
+
+
+def test_one_bad_file_of_one() -> None:
+    with pytest.raises(DataError, match=r"1 of 1 video cannot be read, more than the 0 allowed \(a.mp4: gone\)"):
+        Quarantine(total=1, limit=0).add(VideoError("a.mp4", "gone"))
+
+
 def test_too_many_bad_files_stop_the_run(tmp_path: Path) -> None:
     for number in range(3):
         (tmp_path / f"{number}.mp4").write_bytes(b"no video")

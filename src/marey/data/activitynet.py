@@ -4,6 +4,7 @@ A segment is a sample, and all segments of a video are one group. Videos of the 
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import DataError
@@ -13,12 +14,28 @@ from .rows import Draft, checked_span, one_label, only_head, seconds, split_name
 from .sources import Source
 
 SUBSETS = {"train": "training", "val": "validation", "test": "testing", None: ""}
+SEGMENT = '{"segment": [1.5, 20.0], "label": "Long jump"}'
 
 
 def recognise_activitynet(source: Source) -> bool:
-    """A JSON object with a "database" of videos that have a subset."""
+    """A JSON object with a "database" of videos of which some have a subset."""
     database = source.document.get("database") if isinstance(source.document, dict) else None
-    return isinstance(database, dict) and all(isinstance(v, dict) and "subset" in v for v in database.values())
+    videos = database.values() if isinstance(database, dict) else [None]
+    return not videos or any(isinstance(video, dict) and "subset" in video for video in videos)
+
+
+def _segments(video: object, where: str) -> Iterator[tuple[str, str, tuple[float | None, float | None]]]:
+    """(where, class name, span) of every annotation of a video."""
+    if not isinstance(video, dict) or "subset" not in video or not isinstance(video.get("annotations") or [], list):
+        raise DataError(f'{where}: write it as {{"subset": "training", "annotations": [{SEGMENT}]}}')
+    for number, annotation in enumerate(video.get("annotations") or [], 1):
+        here = f"{where}, annotation {number}"
+        held = annotation if isinstance(annotation, dict) else {}
+        segment, label = held.get("segment"), held.get("label")
+        if not isinstance(segment, list) or len(segment) != 2 or label in (None, ""):
+            raise DataError(f"{here}: write it as {SEGMENT}, in seconds")
+        start_s, end_s = (seconds(time, column="segment", where=here) for time in segment)
+        yield here, str(label), checked_span(start_s, end_s, where=here)
 
 
 def read_activitynet(source: Source) -> Draft:
@@ -26,23 +43,18 @@ def read_activitynet(source: Source) -> Draft:
     source.refuse_group_by("ActivityNet files")
     if not recognise_activitynet(source):
         raise DataError(
-            f'{source} is not an ActivityNet file; it needs {{"database": {{ID: {{"subset", "annotations"}}}}}}'
+            source.json_fault
+            or f'{source} is not an ActivityNet file; it needs {{"database": {{ID: {{"subset", "annotations"}}}}}}'
         )
     rows = []
     for name, video in source.document["database"].items():
         where = f"{source}, video {name}"
         path = str(source.finder.find(f"v_{name}", name) or source.finder.expected(f"v_{name}.mp4"))
+        segments = list(_segments(video, where))
         split = split_name(video["subset"], where=where)
-        annotations = video.get("annotations") or []
-        for number, annotation in enumerate(annotations, 1):
-            here = f"{where}, annotation {number}"
-            try:
-                (start, end), label = annotation["segment"], str(annotation["label"])
-            except (KeyError, TypeError, ValueError) as error:
-                raise DataError(f'{here}: write it as {{"segment": [start, end], "label": name}}') from error
-            times = (seconds(time, column="segment", where=here) for time in (start, end))
-            rows.append((here, Sample(path, {"label": (label,)}, *checked_span(*times, where=here), split, name)))
-        if not annotations:
+        for here, label, span in segments:
+            rows.append((here, Sample(path, {"label": (label,)}, *span, split, name)))
+        if not segments:
             rows.append((where, Sample(path, {"label": ()}, split=split, group=name)))
     return Draft(rows, grouped_by="video", may_miss=True)
 

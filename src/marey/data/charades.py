@@ -45,6 +45,7 @@ def _actions(cell: str, names: dict[str, str], where: str) -> Iterator[tuple[str
 
 
 def _read(source: Source, *, spans: bool) -> Draft:
+    source.need_columns(NEEDED, kind="Charades CSV")
     names = class_names(source.folder)
     group_column = source.group_column(source.columns, ("subject",))
     rows: list[tuple[str, Sample]] = []

@@ -45,17 +45,20 @@ def class_names(source: Source, head: str, rows: list[dict[str, str]]) -> tuple[
 
 def read_epic(source: Source) -> Draft:
     """Videos are found as VIDEO_ID with any extension."""
+    source.need_columns(NEEDED, kind="EPIC-Kitchens CSV")
     group_column = source.group_column(source.columns, ("participant_id",))
     records = list(source.records())
     lists = {head: class_names(source, head, [record for _, record in records]) for head in HEADS}
     rows = []
     for where, record in records:
         name = record["video_id"]
+        if not name:
+            raise DataError(f"{where}: video_id is empty; name the video or remove the line")
         span = (
             seconds(record[f"{end}_timestamp"], column=f"{end}_timestamp", where=where) for end in ("start", "stop")
         )
         labels = {
-            head: (class_at(names, record[f"{head}_class"], where=where, listed_in=listed_in),)
+            head: (class_at(names, record[f"{head}_class"], where=where, listed_in=listed_in, column=f"{head}_class"),)
             for head, (names, listed_in) in lists.items()
             if f"{head}_class" in record
         }

@@ -21,9 +21,23 @@ def visible_folders(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith((".", "__MACOSX")))
 
 
+def broken_links(folder: Path) -> list[Path]:
+    """The links directly inside that lead nowhere, sorted, without hidden ones: each may have been a class folder."""
+    return sorted(p for p in folder.iterdir() if p.is_symlink() and not p.exists() and not p.name.startswith("."))
+
+
 def videos_below(folder: Path) -> Iterator[Path]:
-    """Every video below a folder at any depth, in sorted order, hidden files and folders ignored."""
-    for here, folders, files in os.walk(folder):
+    """Every video below a folder at any depth, in sorted order, hidden files and folders ignored.
+
+    Links to folders are followed, each folder once, and links to files that are not there count as files.
+    """
+    been: set[Path] = set()
+    for here, folders, files in os.walk(folder, followlinks=True):
+        place = Path(here).resolve()
+        if place in been:
+            folders.clear()
+            continue
+        been.add(place)
         folders[:] = sorted(f for f in folders if not f.startswith((".", "__MACOSX")))
         yield from (Path(here, name) for name in sorted(files) if is_video(name))
 

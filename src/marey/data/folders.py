@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 
 from ..errors import DataError
-from .finding import is_video, videos_below, visible_folders
+from .finding import broken_links, is_video, videos_below, visible_folders
 from .manifest import Manifest, Sample
-from .rows import SPLITS, Draft, class_order, one_label, only_head
+from .rows import SPLITS, Draft, class_order, counted, one_label, only_head
 from .sources import Source
 
 UCF_NAME = re.compile(r"v_(\w+)_g(\d+)_c\d+\.\w+")  # v_CLASS_gGROUP_cCLIP.avi: clips of one group share a scene
@@ -38,15 +38,22 @@ def recognise_folders(source: Source) -> bool:
 def read_folders(source: Source) -> Draft:
     """The class of a video is the name of the first folder on its way; deeper folders are searched too."""
     source.refuse_group_by("class folders")
+    if not source.path.is_dir():
+        raise DataError(f"{source} is a file and no folder of class folders; name the folder, or another --kind")
     splits = split_folders(source.path)
     rows: list[tuple[str, Sample]] = []
     classes: set[str] = set()
     for split, parent in splits.items() or [(None, source.path)]:
-        loose = [p.name for p in sorted(parent.iterdir()) if is_video(p.name) and p.is_file()]
+        loose = [p.name for p in sorted(parent.iterdir()) if is_video(p.name) and not p.is_dir()]
         if loose:
             raise DataError(
-                f"{parent} holds {len(loose)} videos outside any class folder, first {loose[0]}; "
+                f"{parent} holds {counted(len(loose), 'video')} outside any class folder, first {loose[0]}; "
                 "move each into a folder named after its class, or write a CSV with path,label"
+            )
+        broken = broken_links(parent)
+        if broken:
+            raise DataError(
+                f"{broken[0]} is a link to {broken[0].readlink()}, which is not there; mend it or remove it"
             )
         for folder in visible_folders(parent):
             found = list(videos_below(folder))

@@ -18,17 +18,18 @@ from .charades import (
     write_charades,
 )
 from .epic import read_epic, recognise_epic, write_epic
-from .finding import VIDEO_EXTENSIONS, is_video, videos_below, visible_folders
+from .finding import VIDEO_EXTENSIONS, broken_links, is_video, videos_below, visible_folders
 from .folders import read_folders, recognise_folders, write_folders
 from .kinetics import read_kinetics, recognise_kinetics, write_kinetics
 from .manifest import Manifest
-from .rows import Draft, assemble, merged, nearest, split_of_file
+from .rows import Draft, assemble, counted, merged, nearest, split_of_file
 from .something import read_something, recognise_something, write_something
 from .sources import Source
 from .split_lists import read_hmdb, read_ucf, recognise_hmdb, recognise_ucf, write_hmdb, write_ucf
 from .sports1m import read_sports1m, recognise_sports1m, write_sports1m
 from .tables import (
     is_manifest,
+    parquet_fault,
     read_csv,
     read_jsonl,
     read_parquet,
@@ -223,22 +224,39 @@ def _named(fitting: Sequence[Source], source: Source) -> str:
 
 def _why_none(source: Source) -> str:
     """What is wrong with a source that no format fits, and the cure."""
-    if not source.path.is_dir():
-        if is_video(source.path.name):
-            return f"{source} is a video, not a data set; give a folder of class folders or a CSV with path,label"
-        if source.head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"PK\x03\x04")):
-            return f"{source} is compressed; unpack it and name what comes out (shards must be plain tars)"
-        return (
-            f"{source} is none of the kinds of data known here ({', '.join(FORMATS)}), and its first line is "
-            f"{source.first_line[:80]!r}; name its columns path,label in a first line, or say with --kind what it is"
-        )
+    return _why_no_folder(source) if source.path.is_dir() else _why_no_file(source)
+
+
+def _why_no_file(source: Source) -> str:
+    one = Source(source.shards[0]) if source.shards else source
+    if is_video(one.path.name):
+        return f"{one} is a video, not a data set; give a folder of class folders or a CSV with path,label"
+    if one.head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"PK\x03\x04")):
+        return f"{one} is compressed; unpack it and name what comes out (shards must be plain tars)"
+    if source.shards:
+        return f"{one} is no tar that begins with videos; pack each as KEY.mp4 beside its KEY.cls, KEY.txt or KEY.json"
+    if one.path.suffix.lower() == ".parquet":
+        return f"{one} {parquet_fault(one.path)}"
+    return one.json_fault or (
+        f"{one} is none of the kinds of data known here ({', '.join(FORMATS)}), and its first line is "
+        f"{one.first_line[:80]!r}; name its columns path,label in a first line, or say with --kind what it is"
+    )
+
+
+def _why_no_folder(source: Source) -> str:
     holding = [p for p in visible_folders(source.path) if next(videos_below(p), None)]
     loose = [p.name for p in sorted(source.path.iterdir()) if is_video(p.name)]
+    listed = [p for p in _annotation_files(source.path) if p.suffix.lower() != ".txt"]  # which may be a read-me
+    broken = broken_links(source.path)
+    if listed and not holding:
+        return _why_no_file(_within(source, listed[0]))
     if loose:
         return (
-            f"{source} holds {len(loose)} videos but no class folders, so that nothing says what they show; "
+            f"{source} holds {counted(len(loose), 'video')} but no class folders, so that nothing says what they show; "
             "move each into a folder named after its class, or write a CSV with path,label"
         )
+    if broken:
+        return f"{broken[0]} is a link to {broken[0].readlink()}, which is not there; mend it or remove it"
     if len(holding) == 1:
         return (
             f"{source} holds one folder with videos, {holding[0].name}, and one class cannot be told from another; "

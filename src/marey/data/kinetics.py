@@ -24,6 +24,7 @@ def recognise_kinetics(source: Source) -> bool:
 
 def read_kinetics(source: Source) -> Draft:
     """Rows without a label column (the test list) come back without a class."""
+    source.need_columns(NEEDED, kind="Kinetics CSV")
     rows = []
     group_column = source.group_column(source.columns, ("youtube_id",))
     for where, record in source.records():

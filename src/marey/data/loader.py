@@ -13,6 +13,7 @@ from ..errors import DataError, VideoError
 from ..video import ClipSpec, DecoderName
 from .manifest import Sample
 from .reading import canvas_frames, cut, read_canvas, read_grid, read_views, square
+from .rows import counted
 
 Progress = Callable[[int, int], None]
 Shot = tuple[int, np.ndarray | VideoError]
@@ -32,8 +33,8 @@ class Quarantine:
         if len(self.reasons) > allowed:
             some = "; ".join(f"{path}: {reason}" for path, reason in list(self.reasons.items())[:3])
             raise DataError(
-                f"{len(self.reasons)} of {self.total} videos cannot be read, more than the {allowed} allowed ({some}); "
-                "repair or remove them (`marey validate` lists all), or raise --max-bad"
+                f"{len(self.reasons)} of {counted(self.total, 'video')} cannot be read, more than the {allowed} "
+                f"allowed ({some}); repair or remove them (`marey validate` lists all), or raise --max-bad"
             )
 
 

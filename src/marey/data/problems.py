@@ -8,6 +8,7 @@ from typing import Literal
 from ..video import VideoInfo
 from .duplicates import Duplicates
 from .manifest import Manifest, Sample
+from .rows import counted
 from .splits import SIDES, leaks, unit_of
 
 MOST_BAD, MOST_BAD_SHARE = 3, 100  # beyond the larger of 3 files and 1 in 100 a training run refuses
@@ -122,7 +123,8 @@ def file_problems(
         found.append(Problem("warning", "header", f"{path}: {reason}", (path,)))
     if manifest.missing:
         message = (
-            f"{len(manifest.missing)} videos that {manifest.source} names are not there, first {manifest.missing[0]}; "
+            f"{counted(len(manifest.missing), 'video')} that {manifest.source} names "
+            f"{'is' if len(manifest.missing) == 1 else 'are'} not there, first {manifest.missing[0]}; "
             "scores on the others cannot be compared with published ones"
         )
         found.append(Problem("warning", "missing", message, manifest.missing))
@@ -152,7 +154,8 @@ def label_problems(manifest: Manifest) -> list[Problem]:
         for tested in (False, True):  # a test list without classes can still be predicted on
             paths = tuple(sample.path for sample in bare if (sample.split == "test") == tested)
             if paths:
-                message = f"{len(paths)} clips have no class, first {paths[0]}; give them one or remove their lines"
+                has = "has" if len(paths) == 1 else "have"
+                message = f"{counted(len(paths), 'clip')} {has} no class, first {paths[0]}; name it or remove the line"
                 found.append(Problem("warning" if tested else "error", "label", message, paths))
     clips: dict[tuple[str, float | None, float | None], list[Sample]] = {}
     for sample in manifest.samples:

@@ -51,12 +51,14 @@ def seconds(value: object, *, column: str, where: str) -> float | None:
         return None
     try:
         parts = [float(part) for part in str(value).split(":")]
-        time_s = sum(part * 60**power for power, part in enumerate(reversed(parts)))
     except ValueError:
-        time_s = -1.0
-    if not isfinite(time_s) or time_s < 0:
-        raise DataError(f"{where}: {column} is {value!r}; write seconds of 0 or more, like 12.5, or leave it empty")
-    return time_s
+        parts = []
+    if not 1 <= len(parts) <= 3 or not all(isfinite(part) and part >= 0 for part in parts):
+        raise DataError(
+            f"{where}: {column} is {value!r}; write seconds of 0 or more, like 12.5, or a clock time like 00:01:02.5, "
+            "or leave it empty"
+        )
+    return sum(part * 60**power for power, part in enumerate(reversed(parts)))
 
 
 def checked_span(start_s: float | None, end_s: float | None, *, where: str) -> tuple[float | None, float | None]:
@@ -84,11 +86,21 @@ def split_of_file(name: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def class_at(names: Sequence[str], value: object, *, where: str, listed_in: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """ "1 clip", "2 clips", "2 classes"."""
+    return f"{number} {noun}{'' if number == 1 else 'es' if noun.endswith('s') else 's'}"
+
+
+def class_at(names: Sequence[str], value: object, *, where: str, listed_in: str, column: str = "class") -> str:
     """The class name at the 0-based index `value` of a class list."""
     text = str(value).strip()
-    if not text.isdigit() or int(text) >= len(names):
-        raise DataError(f"{where}: class {value!r} is not one of the {len(names)} of {listed_in}, which count from 0")
+    if not (text.isascii() and text.isdecimal()):
+        raise DataError(f"{where}: {column} is {text!r}; write the number of a class of {listed_in}, counted from 0")
+    if int(text) >= len(names):
+        raise DataError(
+            f"{where}: {column} is {text}, but {listed_in} has {counted(len(names), 'class')}, numbered from 0; "
+            "correct either"
+        )
     return names[int(text)]
 
 
@@ -116,6 +128,24 @@ def mirror_pairs(heads: Mapping[str, Iterable[str]]) -> dict[str, str]:
     return pairs
 
 
+def is_there(path: str) -> bool:
+    """Whether a video, or the shard that it is in, is a file, or at least a link that should lead to one.
+
+    What a broken link stood for cannot be read, and is left out like any other broken video.
+    """
+    files = (Path(path), Path(path.partition(MEMBER)[0]))
+    return any(file.is_file() or (file.is_symlink() and not file.exists()) for file in files)
+
+
+def _refuse_odd_names(paths: Iterable[str]) -> None:
+    """DataError for a file name that is not text, which no run folder and no report could keep."""
+    for path in paths:
+        try:
+            path.encode()
+        except UnicodeEncodeError:
+            raise DataError(f"the name of the file {path!r} is not UTF-8; rename it") from None
+
+
 def absolute(path: str | Path) -> str:
     """Absolute and normalised, with symbolic links left as they are."""
     return os.path.abspath(path)  # noqa: PTH100 - resolve() would follow links
@@ -141,17 +171,20 @@ def merged(drafts: Sequence[tuple[str | None, Draft]]) -> Draft:
 
 
 def assemble(draft: Draft, *, source: str, kind: str) -> Manifest:
-    """The manifest of a draft; DataError where nothing is left or videos are missing."""
-    paths = {sample.path for _, sample in draft.rows}
-    absent = {path for path in paths if not Path(path.partition(MEMBER)[0]).is_file()}
+    """The manifest of a draft; DataError where nothing is left, or videos are missing or named in no text."""
+    paths = dict.fromkeys(sample.path for _, sample in draft.rows)
+    absent = {path for path in paths if not is_there(path)}
     lost = [(where, sample) for where, sample in draft.rows if sample.path in absent]
     if not draft.rows:
         raise DataError(f"{source} lists no video; add a line for each, or name another file")
+    _refuse_odd_names(paths)
     if lost and (not draft.may_miss or len(absent) == len(paths)):
         where, sample = lost[0]
+        do = "does" if len(absent) == 1 else "do"
+        place = "" if where == sample.path else f" ({where})"
         raise DataError(
-            f"{len(absent)} of {len(paths)} videos that {source} names do not exist, first {sample.path} ({where}); "
-            "correct or remove these lines, or say with --root in which folder the videos are"
+            f"{len(absent)} of {counted(len(paths), 'video')} that {source} names {do} not exist, first "
+            f"{sample.path}{place}; correct or remove these lines, or say with --root in which folder the videos are"
         )
     samples = tuple(sample for _, sample in draft.rows if sample.path not in absent)
     heads = draft.heads

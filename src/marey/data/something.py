@@ -25,7 +25,10 @@ def recognise_something(source: Source) -> bool:
 def class_names(folder: Path) -> list[str] | None:
     """Classes in the order of their numbers, from the JSON in the folder that maps names to "0", "1", ..."""
     for path in sorted(folder.glob("*.json")):
-        found: Any = Source(path).document
+        source = Source(path)
+        if source.json_fault:
+            raise DataError(source.json_fault)
+        found: Any = source.document
         if isinstance(found, dict) and found and all(str(number).isdigit() for number in found.values()):
             return sorted(found, key=lambda name: int(found[name]))
     return None
@@ -36,7 +39,10 @@ def read_something(source: Source) -> Draft:
     source.refuse_group_by("Something-Something lists")
     names, rows = class_names(source.folder), []
     if not isinstance(source.document, list):
-        raise DataError(f'{source} is not a Something-Something list; it needs [{{"id": "1", "template": "..."}}]')
+        raise DataError(
+            source.json_fault
+            or f'{source} is not a Something-Something list; it needs [{{"id": "1", "template": "..."}}]'
+        )
     for number, record in enumerate(source.document, 1):
         where = f"{source}, entry {number}"
         if not isinstance(record, dict) or not str(record.get("id", "")):

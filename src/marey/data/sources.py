@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from io import StringIO
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import DataError
 from .finding import Finder
-from .rows import absolute
+from .rows import absolute, counted
 
 HEAD_BYTES = 1 << 16
 
@@ -75,15 +75,30 @@ class Source:
         fields = next(csv.reader([self.first_line], delimiter=self.delimiter), [])
         return tuple(field.strip().lower() for field in fields)
 
-    @cached_property
+    @property
     def document(self) -> Any:
         """The whole file as one JSON value; None where it is none."""
+        return self._json[0]
+
+    @property
+    def json_fault(self) -> str:
+        """What is wrong with a file that begins like JSON, as a sentence; empty where it is JSON, or JSON Lines."""
+        return self._json[1]
+
+    @cached_property
+    def _json(self) -> tuple[Any, str]:
         if self.first_line[:1] not in ("{", "["):
-            return None
+            return None, ""
+        text = self.text()
         try:
-            return json.loads(self.text())
+            return json.loads(text), ""
+        except json.JSONDecodeError as error:
+            fault = f"{self.path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg})"
+        try:
+            json.loads(self.first_line)
         except ValueError:
-            return None
+            return None, f"{fault}; correct it there, or copy the file again if it was cut off"
+        return None, ""
 
     def text(self) -> str:
         """The whole file; DataError where it is not UTF-8."""
@@ -99,6 +114,15 @@ class Source:
             if line.strip():
                 yield f"{self.path}, line {number}", line.strip()
 
+    def names(self) -> list[str]:
+        """The names of a class list, one a line, whose places are their numbers; DataError for a gap or a double."""
+        names = [line.strip() for line in self.text().rstrip().split("\n")]
+        for number, name in enumerate(names):
+            if not name or name in names[:number]:
+                fault = f"class {name!r} is there already" if name else "empty"
+                raise DataError(f"{self.path}, line {number + 1}: {fault}; name each class once, a line each")
+        return names
+
     def records(self) -> Iterator[tuple[str, dict[str, str]]]:
         """(where, column -> cell) of every row of a table with a header; DataError where a row has another length."""
         twice = next((name for name in self.columns if name and self.columns.count(name) > 1), None)
@@ -113,7 +137,7 @@ class Source:
                 where = f"{self.path}, line {reader.line_num}"
                 if header and len(row) != len(self.columns):
                     raise DataError(
-                        f"{where}: {len(row)} fields where the header names {len(self.columns)}; "
+                        f"{where}: {counted(len(row), 'field')} where the header names {len(self.columns)}; "
                         f"put a field that holds {self.delimiter!r} in double quotes, and leave an absent one empty"
                     )
                 if header:
@@ -133,6 +157,15 @@ class Source:
         if self.group_by is not None:
             return self.group_by.strip().lower()
         return next((name for name in default if name in columns), "")
+
+    def need_columns(self, wanted: Collection[str], *, kind: str) -> None:
+        """DataError where columns that a format always has are not there."""
+        lacking = sorted(set(wanted) - set(self.columns))
+        if lacking:
+            raise DataError(
+                f"{self.path} is no {kind}, for it has no column {lacking[0]!r} among {', '.join(self.columns)}; "
+                "correct its first line, or --kind"
+            )
 
     def refuse_group_by(self, kind: str) -> None:
         """DataError where a group column was asked of a format that has no columns."""

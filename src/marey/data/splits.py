@@ -12,6 +12,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from ..errors import DataError, UsageError
 from .manifest import Manifest
+from .rows import counted
 
 SIDES = ("train", "val", "test")
 Groups = Sequence[Sequence[str]]
@@ -92,7 +93,7 @@ def split_manifest(
     lacking = [side for side in wanted if side != "val" and side not in sides]
     if lacking:
         raise DataError(
-            f"{manifest.source} has {total} {_unit_word(manifest)} to place, too few for {' and '.join(wanted)}: "
+            f"{manifest.source} has {_units(total, manifest)} to place, too few for {' and '.join(wanted)}: "
             f"{' and '.join(lacking)} would be empty; add clips of other sources, or declare splits"
         )
     return _with_splits(manifest, sides)
@@ -109,13 +110,16 @@ def grouped_folds(
     units, counts = unit_of(manifest, near_duplicate_groups), class_counts(manifest)
     total = len(set(units.tolist()))
     if not 2 <= folds <= total:
-        raise UsageError(f"{folds} folds of {total} {_unit_word(manifest)} cannot be made; ask for 2 to {total} folds")
+        cure = (
+            f"ask for 2 to {total} folds" if total > 2 else "ask for 2 folds" if total == 2 else "add clips of others"
+        )
+        raise UsageError(f"{counted(folds, 'fold')} of {_units(total, manifest)} cannot be made; {cure}")
     names = [name for classes in manifest.heads.values() for name in classes]
     for column, name in enumerate(names, 1):
         having = len(set(units[counts[:, column] > 0].tolist()))
         if having < folds:
             raise DataError(
-                f"class {name!r} has clips in {having} {_unit_word(manifest)}, fewer than the {folds} folds; "
+                f"class {name!r} has clips in {_units(having, manifest)}, fewer than the {folds} folds; "
                 f"ask for fewer folds, add clips, or leave the class out"
             )
     rarity = np.where(counts > 0, counts.sum(axis=0, dtype=np.int64), len(counts) + 1)
@@ -133,8 +137,10 @@ def leaks(manifest: Manifest, near_duplicate_groups: Groups | None = None) -> li
     return [part.tolist() for part, on in zip(parts, sides, strict=True) if len(on) > 1]
 
 
-def _unit_word(manifest: Manifest) -> str:
-    return f"groups ({manifest.grouped_by})" if manifest.grouped_by else "separate videos"
+def _units(number: int, manifest: Manifest) -> str:
+    if manifest.grouped_by:
+        return f"{counted(number, 'group')} ({manifest.grouped_by})"
+    return counted(number, "separate video")
 
 
 def _with_splits(manifest: Manifest, sides: Sequence[str | None]) -> Manifest:

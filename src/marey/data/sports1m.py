@@ -36,7 +36,7 @@ def read_sports1m(source: Source) -> Draft:
     """Videos are found by the name in their address; without labels.txt classes are called by number."""
     source.refuse_group_by("Sports-1M lists")
     listed = source.folder / "labels.txt"
-    names = [line for _, line in Source(listed).lines()] if listed.is_file() else None
+    names = Source(listed).names() if listed.is_file() else None
     rows = []
     for where, line in source.lines():
         match = LINE.fullmatch(line)

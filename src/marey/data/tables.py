@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from ..errors import DataError
 from .manifest import Manifest, Sample
-from .rows import Draft, checked_span, relative_to_file, seconds, split_name
+from .rows import Draft, checked_span, is_there, relative_to_file, seconds, split_name
 from .sources import Source
 
 PATH_COLUMNS = ("path", "video", "file", "filename", "video_path")
@@ -107,13 +107,20 @@ def _draft(
             where=where,
         )
         named = None if group in (None, "") else str(group)
-        rows.append((where, Sample(os.path.normpath(folder / str(path)), labels, start_s, end_s, split, named)))
+        rows.append((where, Sample(_video_path(folder, str(path)), labels, start_s, end_s, split, named)))
         part = record.get("class_group")
         if part not in (None, ""):
             class_groups |= dict.fromkeys((name for names in labels.values() for name in names), str(part))
     if unlabelled and not multi_label:
         raise DataError(f"{unlabelled} is empty; name the class or remove the line")
     return Draft(rows, multi_label=multi_label, class_groups=class_groups, grouped_by=group_column)
+
+
+def _video_path(folder: Path, written: str) -> str:
+    """Absolute; where there is no such file, a path written on Windows is tried with its backslashes turned."""
+    path = os.path.normpath(folder / written)
+    turned = os.path.normpath(folder / written.replace("\\", "/"))
+    return turned if "\\" in written and not is_there(path) and is_there(turned) else path
 
 
 def read_csv(source: Source) -> Draft:
@@ -143,7 +150,7 @@ def read_parquet(source: Source) -> Draft:
     try:
         table = pq.read_table(source.path)
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{source} cannot be read as Parquet ({error}); write it again") from error
+        raise DataError(f"{source} {parquet_fault(source.path)}") from error
     kept = json.loads((table.schema.metadata or {}).get(METADATA_KEY, b"{}"))
     table = table.rename_columns([name.lower() for name in table.column_names])
     records = ((f"{source}, row {number}", record) for number, record in enumerate(table.to_pylist(), 1))
@@ -157,6 +164,19 @@ def read_parquet(source: Source) -> Draft:
     draft.missing = kept["missing"]
     draft.grouped_by = source.group_by or kept["grouped_by"]
     return draft
+
+
+def parquet_fault(path: Path) -> str:
+    """What is wrong with a file that should be Parquet, which begins and ends with the same four letters."""
+    with path.open("rb") as file:
+        begins = file.read(4) == b"PAR1"
+        file.seek(max(-4, -path.stat().st_size), os.SEEK_END)
+        ends = file.read(4) == b"PAR1"
+    if not begins:
+        return "is not Parquet, which begins with PAR1; write it again, or say with --kind what it is"
+    if not ends:
+        return "is a Parquet file without its end; copy it again, for the first copy broke off"
+    return "is damaged Parquet, whose contents cannot be read; copy or write it again"
 
 
 def is_manifest(path: Path) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import DataError
 from .finding import is_video
 from .manifest import Manifest, Sample
-from .rows import MEMBER, Draft, absolute, checked_span, class_at, seconds, split_name, split_of_file
+from .rows import MEMBER, Draft, absolute, checked_span, class_at, counted, seconds, split_name, split_of_file
 from .sources import Source
 from .tables import GROUP_COLUMNS, LABEL_COLUMNS
 
@@ -29,19 +29,20 @@ def recognise_webdataset(source: Source) -> bool:
         return False
     try:
         with tarfile.open(source.shards[0], "r:") as archive:
-            names = [member.name for member, _ in zip(archive, range(16), strict=False)]
+            return any(is_video(Path(member.name).name) for member, _ in zip(archive, range(16), strict=False))
     except tarfile.TarError:
-        return False
-    return any(is_video(Path(name).name) for name in names)
+        return _is_tar(source.shards[0])  # reading it says what is wrong
 
 
 def _members(shard: Path) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
     """key -> video member, and key -> side file's extension -> its text."""
     videos: dict[str, str] = {}
     texts: dict[str, dict[str, str]] = {}
+    end = 0
     try:
         with tarfile.open(shard, "r:") as archive:
             for member in archive:
+                end = member.offset_data + -(-member.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
                 folder, _, name = member.name.rpartition("/")
                 stem, _, extension = name.partition(".")
                 key = f"{folder}/{stem}"
@@ -52,10 +53,33 @@ def _members(shard: Path) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
                         raise DataError(f"{shard} holds two videos of key {key.strip('/')!r}; rename one of them")
                     videos[key] = member.name
                 elif extension in SIDE_FILES and (file := archive.extractfile(member)):
-                    texts.setdefault(key, {})[extension] = file.read().decode("utf-8")
-    except (tarfile.TarError, UnicodeDecodeError) as error:
-        raise DataError(f"{shard} cannot be read as an uncompressed tar ({error}); write or unpack it again") from error
+                    texts.setdefault(key, {})[extension] = _text(file.read(), f"{shard}, member {member.name}")
+    except tarfile.TarError as error:
+        raise DataError(f"{shard} {_tar_fault(shard, str(error))}") from error
+    with shard.open("rb") as file:
+        file.seek(end)
+        if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # by which every tar ends
+            raise DataError(f"{shard} {_tar_fault(shard, 'it has no end mark')}")
     return videos, texts
+
+
+def _text(content: bytes, where: str) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{where}: not UTF-8 text; write it as UTF-8") from error
+
+
+def _is_tar(shard: Path) -> bool:
+    """Whether a file begins as a tar does, however it goes on."""
+    return Source(shard).head[257:262] == b"ustar"
+
+
+def _tar_fault(shard: Path, why: str) -> str:
+    """What is wrong with a file that should be a tar."""
+    if _is_tar(shard):
+        return f"is a tar that breaks off or is damaged ({why}); copy or write it again"
+    return f"is not an uncompressed tar ({why}); unpack it and pack it without -z, or copy it again"
 
 
 def _record(text: dict[str, str], classes: list[str] | None, where: str) -> dict[str, Any]:
@@ -82,9 +106,12 @@ def _record(text: dict[str, str], classes: list[str] | None, where: str) -> dict
 def read_webdataset(source: Source) -> Draft:
     """The split of a sample is its record's, else the one that the shard's name states where shards differ in it."""
     if not source.shards:
-        raise DataError(f"{source} names no tar file; write a pattern like 'shards-{{000000..000003}}.tar' or '*.tar'")
+        raise DataError(
+            f"{source} names no uncompressed tar; write a pattern like 'shards-{{000000..000003}}.tar' or '*.tar', or "
+            "pack it again without -z"
+        )
     listed = source.folder / "classes.txt"
-    classes = [line for _, line in Source(listed).lines()] if listed.is_file() else None
+    classes = Source(listed).names() if listed.is_file() else None
     splits = [split_of_file(shard.name) for shard in source.shards]
     by_name = None not in splits and len(set(splits)) > 1
     found: list[tuple[str, str, str | None, dict[str, Any]]] = []
@@ -146,6 +173,9 @@ def write_webdataset(manifest: Manifest, path: Path) -> None:
         raise DataError(
             "WebDataset shards hold one head, and each video once; write parquet, or cut the spans into files"
         )
+    gone = next((path for path in paths if not any(Path(p).is_file() for p in (path, path.partition(MEMBER)[0]))), None)
+    if gone is not None:
+        raise DataError(f"shards hold copies of the videos, and {gone} is not there; remove it from the data")
     path.mkdir()
     for count, samples in enumerate(_shards(manifest)):
         with tarfile.open(path / f"shards-{count:06d}.tar", "w", format=tarfile.PAX_FORMAT) as archive:
@@ -171,7 +201,8 @@ def expand(pattern: str) -> list[Path]:
         absent = [shard for shard in found if not shard.is_file()]
         if absent:
             raise DataError(
-                f"{len(absent)} of {len(found)} shards of {pattern} do not exist, first {absent[0]}; correct it"
+                f"{len(absent)} of {counted(len(found), 'shard')} of {pattern} {'does' if len(absent) == 1 else 'do'} "
+                f"not exist, first {absent[0]}; correct the numbers, or copy what is missing"
             )
         return found
     folder = Path(absolute(pattern)).parent
