@@ -113,17 +113,15 @@ def split_data(manifest: Manifest, *, seed: int, workers: int, narrator: Narrato
 
 def _learnable(split: Manifest, units: Sequence[int], narrator: Narrator) -> Manifest:
     """The split with the units of a class back in train where val, which was cut from it, had taken all of them."""
+    classes = [{(head, name) for head, names in s.labels.items() for name in names} for s in split.samples]
     sides = [sample.split for sample in split.samples]
-    for head, labels in split.heads.items():
-        for label in labels:
-            having = [index for index, sample in enumerate(split.samples) if label in sample.labels.get(head, ())]
-            if any(sides[index] == "train" for index in having):
-                continue
-            back = {units[index] for index in having if sides[index] == "val"}
-            sides = ["train" if unit in back else side for unit, side in zip(units, sides, strict=True)]
-    if "val" in {sample.split for sample in split.samples} - set(sides):
+    learned = {one for own, side in zip(classes, sides, strict=True) if side == "train" for one in own}
+    rows = zip(classes, sides, units, strict=True)
+    back = {unit for own, side, unit in rows if side == "val" and not own <= learned}
+    moved = ["train" if unit in back else side for unit, side in zip(units, sides, strict=True)]
+    if "val" in sides and "val" not in moved:
         narrator.say("every source is needed to learn its classes: no validation split")
-    return replace(split, samples=tuple(replace(s, split=k) for s, k in zip(split.samples, sides, strict=True)))
+    return replace(split, samples=tuple(replace(s, split=k) for s, k in zip(split.samples, moved, strict=True)))
 
 
 def _why_absent(manifest: Manifest, split: Manifest, head: str, label: str) -> str:
