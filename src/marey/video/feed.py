@@ -1,6 +1,6 @@
 """Packets in, frames out in the order in which they appear, each with its time and known to be whole or damaged."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from av import VideoFrame
@@ -33,8 +33,9 @@ class Feed:
     A file that is `open_ended` (no index says how many frames there are) may stop in the middle of its last frame,
     which is then left out.
 
-    wanted  tick of the frame that is looked for: of the frames that a later one replaces by then, those that nothing
-            is predicted from need not be decoded
+    wanted     tick of the frame that is looked for: of the frames that a later one replaces by then, those that nothing
+               is predicted from need not be decoded
+    on_packet  is shown every packet before it is decoded
     """
 
     def __init__(
@@ -46,8 +47,9 @@ class Feed:
         at_start: bool,
         open_ended: bool,
         wanted: int | None = None,
+        on_packet: Callable[[Packet], None] | None = None,
     ) -> None:
-        self.wanted = wanted
+        self.wanted, self._on_packet = wanted, on_packet
         self._container, self._stream, self._frame_ticks = container, stream, frame_ticks
         self._format, self._codec = container.format.name, stream.codec_context
         self._at_start, self._open_ended = at_start, open_ended
@@ -81,6 +83,8 @@ class Feed:
                     if packet.size and not (packet.is_keyframe and packet.pos is not None):
                         continue
                     self._placed = True
+                if self._on_packet and packet.size:
+                    self._on_packet(packet)
                 for frame in self._decode(packet):
                     yield from self._show(frame)
         except FFmpegError:  # the file breaks off: what would follow is missing

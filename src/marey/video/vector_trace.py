@@ -1,0 +1,184 @@
+"""From decoded frames with motion vectors to motion: which frame each vector leads to, and what had moved before.
+
+A vector says only whether it leads to the past or to the future. We take it to lead to the nearest frame on that side
+that others are predicted from and that was decoded before: encoders put that one first, and where they may use several,
+most vectors lead to it.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from av import VideoFrame
+from av.packet import Packet
+from av.video.frame import PictureType
+from av.video.stream import VideoStream
+
+from .clock import packet_tick
+from .feed import Shown
+from .probe import turn
+from .vector_blocks import Blocks, Vectors, carried_on, cells, velocities
+
+_REORDERED = 34  # more packets than any codec holds back
+_AT_A_TIME = 8  # frames whose vectors still fit in the processor's cache
+_T = TypeVar("_T")
+_SLICES = range(1, 6)  # the kinds of H.264 units that hold a part of a picture
+
+
+class Moved(NamedTuple):
+    """A frame and how its picture has moved.
+
+    tick       when it appears
+    motion     of a frame of average length; where it is accumulated, that since the keyframe; None for a damaged frame
+    since      motion since the frame that appears at the tick `reference`: the one that this frame is predicted from,
+               or the keyframe
+    reference  None where there is none
+    frame      None unless pixels were asked for
+    """
+
+    tick: int
+    motion: Blocks | None
+    since: Blocks | None
+    reference: int | None
+    frame: VideoFrame | None
+
+
+class _Seen(NamedTuple):
+    """What is kept of a frame until its motion is computed."""
+
+    tick: int
+    coded: tuple[int, int]
+    turn: int
+    intra: bool  # not predicted from other frames
+    used: bool  # other frames are predicted from it
+    blind: bool  # its vectors are not exported
+    past: int | None
+    vectors: Vectors
+    frame: VideoFrame | None
+
+
+class Trace:
+    """Follows the motion of frames, given in the order in which they appear, from a keyframe on.
+
+    `note` must have seen the packet of every frame that was decoded by then. Some frames are handled at a time; none
+    is waited for that appears after `wanted`.
+    """
+
+    def __init__(
+        self, stream: VideoStream, *, container_name: str, frame_ticks: int, accumulate: bool, pixels: bool
+    ) -> None:
+        codec = stream.codec_context
+        self.wanted: int | None = None
+        self._h264, self._container = codec.name == "h264", container_name
+        head = codec.extradata or b""
+        self._length_bytes = (head[4] & 3) + 1 if len(head) > 4 and head[0] == 1 else 0
+        self._frame_ticks, self._accumulate, self._pixels = frame_ticks, accumulate, pixels
+        self._order = 0
+        self._sent: dict[int, tuple[int, bool]] = {}  # tick -> place in the order of decoding; others predicted from it
+        self._used: dict[int, int] = {}  # the same for those that others are predicted from alone: place
+        self._last: int | None = None  # the last reference that was shown
+        self._past: dict[int, tuple[np.ndarray, int]] = {}  # tick of a reference -> motion since a keyframe, its tick
+
+    def note(self, packet: Packet) -> None:
+        """Remember a packet that is about to be decoded. AVI does not tell when its frame appears."""
+        tick = None if self._container == "avi" else packet_tick(packet, self._container)
+        if tick is None or not self._h264:
+            return
+        self._order += 1
+        used = _is_reference(memoryview(packet), self._length_bytes)
+        _remember(self._sent, tick, (self._order, used))
+        if used:
+            _remember(self._used, tick, self._order)
+
+    def follow(self, frames: Iterator[Shown]) -> Iterator[Moved]:
+        held: list[_Seen] = []
+        for tick, frame in frames:
+            seen = None if frame is None else self._seen(tick, frame)
+            if held and (seen is None or seen.coded != held[0].coded):
+                yield from self._moved(held)
+                held.clear()
+            if seen is None:
+                yield Moved(tick, None, None, None, None)
+                continue
+            held.append(seen)
+            late = self.wanted is not None and tick > self.wanted
+            if not seen.blind and (late or len(held) >= _AT_A_TIME):
+                yield from self._moved(held)
+                held.clear()
+        if held:
+            yield from self._moved(held)
+
+    def _seen(self, tick: int, frame: VideoFrame) -> _Seen:
+        kind = frame.pict_type
+        order, used = self._sent.get(tick, (None, kind != PictureType.B))
+        blind = kind == PictureType.B and not self._h264  # FFmpeg exports zeros for these frames of MPEG-4
+        past = future = None
+        if kind == PictureType.I:
+            pass
+        elif order is None:
+            past = self._last
+        else:
+            known = [each for each, place in self._used.items() if place < order]
+            past = max((each for each in known if each < tick), default=None)
+            future = min((each for each in known if each > tick), default=None)
+        found = None if kind == PictureType.I or blind else frame.side_data.get("MOTION_VECTORS")
+        vectors = Vectors(
+            b"" if found is None else bytes(found),
+            1.0 if past is None else (tick - past) / self._frame_ticks,
+            1.0 if future is None else (future - tick) / self._frame_ticks,
+        )
+        if used:
+            self._last = tick
+        kept = frame if self._pixels else None
+        size = (frame.width, frame.height)
+        return _Seen(tick, size, turn(frame), kind == PictureType.I, used, blind, past, vectors, kept)
+
+    def _moved(self, held: list[_Seen]) -> Iterator[Moved]:
+        """The motion of some frames of one size."""
+        paces = list(velocities([seen.vectors for seen in held], cells(*held[0].coded)))
+        for k in range(len(held) - 2, -1, -1):
+            if held[k].blind:  # as fast as the frame that it leads up to
+                paces[k] = paces[k + 1]
+        for seen, pace in zip(held, paces, strict=True):
+            tick, past, since, key = seen.tick, seen.past, pace, seen.tick
+            if past is not None and tick - past != self._frame_ticks:
+                since = pace * np.float32((tick - past) / self._frame_ticks)
+            if self._accumulate:
+                before = None if past is None else self._past.get(past)
+                if before and before[0].shape == since.shape:
+                    since, key = carried_on(since, before[0]), before[1]
+                else:
+                    since = np.zeros_like(pace)
+                if seen.used:
+                    _remember(self._past, tick, (since, key))
+            whole = Blocks(since, seen.coded, seen.turn)
+            if self._accumulate:
+                yield Moved(tick, whole, whole, key if key != tick else None, seen.frame)
+            else:
+                yield Moved(tick, Blocks(pace, seen.coded, seen.turn), whole, past, seen.frame)
+
+
+def _remember(memory: dict[int, _T], tick: int, value: _T) -> None:
+    memory[tick] = value
+    if len(memory) > _REORDERED:
+        del memory[next(iter(memory))]
+
+
+def _is_reference(data: memoryview, length_bytes: int) -> bool:
+    """Whether other frames may be predicted from that of a H.264 packet: nal_ref_idc of its first slice (7.4.1).
+
+    Units follow a length of `length_bytes` (as in MP4), or the bytes 0 0 1 where that is 0 (as in transport streams).
+    """
+    if not length_bytes:
+        text, at = bytes(data), 0
+        while (at := text.find(b"\x00\x00\x01", at) + 3) > 2 and at < len(text):
+            if text[at] & 31 in _SLICES:
+                return bool(text[at] >> 5 & 3)
+        return True
+    at = 0
+    while at + length_bytes < len(data):
+        head = data[at + length_bytes]
+        if head & 31 in _SLICES:
+            return bool(head >> 5 & 3)
+        at += length_bytes + int.from_bytes(data[at : at + length_bytes])
+    return True
