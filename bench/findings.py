@@ -143,7 +143,7 @@ def epochs_for(preset: str, clips: int, budget_gmacs: float) -> int:
 def inflate_checkpoint(image: Path, preset: str, out: Path) -> Path:
     """The checkpoint of a network of frames as one of `preset`: kernels repeated over time, divided by their number."""
     header, tensors = load_checkpoint(image)
-    model = create_model(preset, num_classes=len(header["labels"]))
+    model = create_model(preset, num_classes=sum(map(len, header["labels"].values())))
     spread = {name: over_time(tensors[name], own) for name, own in model.state_dict().items()}
     save_checkpoint(out, spread, header | {"preset": preset, "clip": find_preset(preset).clip.to_dict()})
     return out
