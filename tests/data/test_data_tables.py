@@ -49,6 +49,24 @@ def test_class_folders(clips: Path) -> None:
     assert all(Path(s.path).is_absolute() and s.split is None and s.group is None for s in data.samples)
 
 
+@pytest.mark.parametrize(
+    "names, message",
+    [
+        (("extra/b/4.mp4",), "holds test and train, which are splits, but also extra; move that away, or write a CSV"),
+        (("training/b/4.mp4",), "holds test and train and training, of which some are the same split; merge those, or"),
+    ],
+)
+def test_split_folders_are_not_taken_for_classes(tmp_path: Path, names: tuple[str, ...], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read_manifest(touch(tmp_path, "train/a/1.mp4", "train/b/2.mp4", "test/a/3.mp4", *names))
+
+
+def test_classes_may_be_called_like_splits(tmp_path: Path) -> None:
+    assert read_manifest(touch(tmp_path, "train/1.mp4", "test/2.mp4", "bus/3.mp4")).heads["label"] == (
+        *("bus", "test", "train"),
+    )
+
+
 def test_split_folders(tmp_path: Path) -> None:
     touch(tmp_path, "train/a/1.mp4", "train/b/2.mp4", "validation/a/3.mp4", "test/b/4.mp4")
     data = read_manifest(tmp_path)
@@ -79,6 +97,10 @@ def test_ucf_names_in_class_folders_give_groups(tmp_path: Path) -> None:
             "clips.csv is none of the kinds of data known here.*first line is 'not read'; name its",
         ),
         (("a/1.mp4", "b/2.mp4", "c/readme.md"), "class folder .*c holds no video; add some, or remove it"),
+        (
+            ("train/1.mp4", "test/2.mp4"),
+            "has splits, but no class folders in them; put .* in a folder like test/CLASS/, or",
+        ),
         (("a/readme.md",), "no class folders with videos and no annotation file; put the videos of each class"),
         ((), "no class folders with videos and no annotation file"),
     ],
@@ -259,6 +281,13 @@ def test_other_wrong_files(clips: Path) -> None:
     with pytest.raises(DataError, match=r"1.mp4 is a video, not a data set; give a folder of class folders or a CSV"):
         read_manifest(clips / "a/1.mp4")
     (clips / "latin.csv").write_bytes("path,label\na/1.mp4,caf\xe9\n".encode("latin-1"))
+    (clips / "excel.csv").write_text("path\tlabel\na/1.mp4\tx\n", encoding="utf-16")
+    with pytest.raises(DataError, match=r"excel.csv is UTF-16 text, as Excel saves; save the file as UTF-8"):
+        read_manifest(clips / "excel.csv")
+    with pytest.raises(
+        DataError, match=r"list.json is a JSON list of no known kind; write an object with path and label"
+    ):
+        read_manifest(table(clips, '[{"path": "a/1.mp4", "label": "x"}]', "list.json"))
     with pytest.raises(DataError, match=r"latin.csv, line 2: not UTF-8 text; save the file as UTF-8"):
         read_manifest(clips / "latin.csv")
 
@@ -291,6 +320,9 @@ def test_jsonl(clips: Path) -> None:
         ("{'path': 1}", "line 2: not JSON .*; write one object a line"),
         ('["a/1.mp4", "x"]', "line 2: a JSON list, not an object; write one object a line"),
         ('{"label": "x"}', "line 2: path is empty"),
+        ('{"path": ["a/2.avi"], "label": "x"}', r"line 2: path is \['a/2.avi'\]; write the path of one video as text"),
+        ('{"path": "a/2.avi", "label": {"x": 1}}', "line 2: label is {'x': 1}; write the name of a class, or a list"),
+        ('{"path": "a/2.avi", "label": ["x", null]}', "line 2: label is None; write the name of a class, or a list"),
     ],
 )
 def test_wrong_jsonl(clips: Path, line: str, message: str) -> None:
@@ -326,6 +358,21 @@ def test_parquet_of_others(clips: Path) -> None:
         for place, kind in ((clips / "clips.parquet", None), (clips / "clips.parquet", "parquet")):
             with pytest.raises(DataError, match=f"clips.parquet {fault}"):
                 read_manifest(place, kind=kind)
+
+
+def test_gaps_and_bytes_in_parquet(clips: Path) -> None:
+    nothing = float("nan")
+    columns = {"path": [b"a/1.mp4", b"b/3.mp4"], "label": [3.0, 10.5], "start_s": [nothing, 0.5], "Split": ["", None]}
+    pq.write_table(pa.table(columns), clips / "clips.parquet")
+    first, second = read_manifest(clips / "clips.parquet").samples
+    assert first == Sample(str(clips / "a/1.mp4"), {"label": ("3",)})
+    assert second == Sample(str(clips / "b/3.mp4"), {"label": ("10.5",)}, 0.5)
+    pq.write_table(pa.table({**columns, "label": [3.0, nothing]}), clips / "clips.parquet")
+    with pytest.raises(DataError, match=r"clips.parquet, row 2: label is empty; name the class"):
+        read_manifest(clips / "clips.parquet")
+    pq.write_table(pa.table({**columns, "Label": ["x", "y"]}), clips / "clips.parquet")
+    with pytest.raises(DataError, match=r"clips.parquet has two columns called 'label'; rename one of them"):
+        read_manifest(clips / "clips.parquet")
 
 
 def test_the_own_manifest_leaves_no_doubt(clips: Path) -> None:

@@ -26,6 +26,18 @@ def split_folders(folder: Path) -> dict[str, Path]:
     return named if inside and len(named) == len(inside) else {}
 
 
+def _refuse_mixed(folder: Path) -> None:
+    """DataError where folders named after splits, with folders of videos in them, would be taken for classes."""
+    inside = visible_folders(folder)
+    splits = [p for p in inside if p.name.lower() in SPLITS and not any(is_video(q.name) for q in p.iterdir())]
+    if len(splits) < 2:
+        return
+    names, rest = " and ".join(p.name for p in splits), ", ".join(p.name for p in inside if p not in splits)
+    if rest:
+        raise DataError(f"{folder} holds {names}, which are splits, but also {rest}; move that away, or write a CSV")
+    raise DataError(f"{folder} holds {names}, of which some are the same split; merge those, or write a CSV")
+
+
 def recognise_folders(source: Source) -> bool:
     """At least two folders that hold videos, directly or below folders named after splits."""
     if not source.path.is_dir():
@@ -41,6 +53,8 @@ def read_folders(source: Source) -> Draft:
     if not source.path.is_dir():
         raise DataError(f"{source} is a file and no folder of class folders; name the folder, or another --kind")
     splits = split_folders(source.path)
+    if not splits:
+        _refuse_mixed(source.path)
     rows: list[tuple[str, Sample]] = []
     classes: set[str] = set()
     for split, parent in splits.items() or [(None, source.path)]:

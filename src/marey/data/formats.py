@@ -19,7 +19,7 @@ from .charades import (
 )
 from .epic import read_epic, recognise_epic, write_epic
 from .finding import VIDEO_EXTENSIONS, broken_links, is_video, videos_below, visible_folders
-from .folders import read_folders, recognise_folders, write_folders
+from .folders import read_folders, recognise_folders, split_folders, write_folders
 from .kinetics import read_kinetics, recognise_kinetics, write_kinetics
 from .manifest import Manifest
 from .rows import Draft, assemble, counted, merged, nearest, split_of_file
@@ -233,10 +233,16 @@ def _why_no_file(source: Source) -> str:
         return f"{one} is a video, not a data set; give a folder of class folders or a CSV with path,label"
     if one.head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"PK\x03\x04")):
         return f"{one} is compressed; unpack it and name what comes out (shards must be plain tars)"
+    if one.head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return f"{one} is UTF-16 text, as Excel saves; save the file as UTF-8 (CSV UTF-8 in Excel)"
     if source.shards:
         return f"{one} is no tar that begins with videos; pack each as KEY.mp4 beside its KEY.cls, KEY.txt or KEY.json"
     if one.path.suffix.lower() == ".parquet":
         return f"{one} {parquet_fault(one.path)}"
+    if isinstance(one.document, list):
+        return (
+            f"{one} is a JSON list of no known kind; write an object with path and label a line (JSON Lines) or a CSV"
+        )
     return one.json_fault or (
         f"{one} is none of the kinds of data known here ({', '.join(FORMATS)}), and its first line is "
         f"{one.first_line[:80]!r}; name its columns path,label in a first line, or say with --kind what it is"
@@ -257,6 +263,11 @@ def _why_no_folder(source: Source) -> str:
         )
     if broken:
         return f"{broken[0]} is a link to {broken[0].readlink()}, which is not there; mend it or remove it"
+    if split_folders(source.path):
+        return (
+            f"{source} has splits, but no class folders in them; put the videos of each class in a folder like "
+            f"{holding[0].name if holding else 'train'}/CLASS/, or write a CSV with path,label"
+        )
     if len(holding) == 1:
         return (
             f"{source} holds one folder with videos, {holding[0].name}, and one class cannot be told from another; "

@@ -125,9 +125,7 @@ class Source:
 
     def records(self) -> Iterator[tuple[str, dict[str, str]]]:
         """(where, column -> cell) of every row of a table with a header; DataError where a row has another length."""
-        twice = next((name for name in self.columns if name and self.columns.count(name) > 1), None)
-        if twice is not None:
-            raise DataError(f"{self.path} has two columns called {twice!r}; rename one of them")
+        self.refuse_twins(self.columns)
         reader = csv.reader(StringIO(self.text(), newline=""), delimiter=self.delimiter, strict=True)
         header = False
         try:
@@ -157,6 +155,12 @@ class Source:
         if self.group_by is not None:
             return self.group_by.strip().lower()
         return next((name for name in default if name in columns), "")
+
+    def refuse_twins(self, columns: Sequence[str]) -> None:
+        """DataError where two columns have one name, apart from case."""
+        twice = next((name for name in columns if name and list(columns).count(name) > 1), None)
+        if twice is not None:
+            raise DataError(f"{self.path} has two columns called {twice!r}; rename one of them")
 
     def need_columns(self, wanted: Collection[str], *, kind: str) -> None:
         """DataError where columns that a format always has are not there."""

@@ -11,6 +11,7 @@ import csv
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -71,11 +72,18 @@ def _needed_columns(source: Source, columns: Sequence[str]) -> tuple[str, dict[s
     return path_column, labels
 
 
-def _names(cell: Any, separators: str) -> tuple[tuple[str, ...], bool]:
+def _name(cell: object, where: str) -> str:
+    """A class name from what JSON and Parquet hold; 3.0 is how tables with gaps write 3."""
+    if cell is None or not isinstance(cell, str | int | float):
+        raise DataError(f"{where} is {cell!r}; write the name of a class, or a list of names")
+    return str(int(cell) if isinstance(cell, float) and cell.is_integer() else cell)
+
+
+def _names(cell: Any, separators: str, where: str) -> tuple[tuple[str, ...], bool]:
     """(class names, whether the cell is written as several)."""
     if isinstance(cell, list):
-        return tuple(dict.fromkeys(str(name) for name in cell)), True
-    text = "" if cell is None else str(cell).strip()
+        return tuple(dict.fromkeys(_name(name, where) for name in cell)), True
+    text = "" if cell is None else _name(cell, where).strip()
     several = any(mark in text for mark in separators)
     for mark in separators[1:]:
         text = text.replace(mark, separators[0])
@@ -96,9 +104,11 @@ def _draft(
         path, group = record.get(path_column), record.get(group_column)
         if path is None or str(path).strip() == "":
             raise DataError(f"{where}: {path_column} is empty; name the video file or remove the line")
+        if not isinstance(path, str):
+            raise DataError(f"{where}: {path_column} is {path!r}; write the path of one video as text")
         labels, split = {}, split_name(record.get("split"), where=where)
         for head, column in label_columns.items():
-            labels[head], several = _names(record.get(column), separators)
+            labels[head], several = _names(record.get(column), separators, f"{where}: {column}")
             multi_label |= several
             unlabelled = unlabelled or ("" if labels[head] or several or split == "test" else f"{where}: {column}")
         start_s, end_s = checked_span(
@@ -107,7 +117,7 @@ def _draft(
             where=where,
         )
         named = None if group in (None, "") else str(group)
-        rows.append((where, Sample(_video_path(folder, str(path)), labels, start_s, end_s, split, named)))
+        rows.append((where, Sample(_video_path(folder, path), labels, start_s, end_s, split, named)))
         part = record.get("class_group")
         if part not in (None, ""):
             class_groups |= dict.fromkeys((name for names in labels.values() for name in names), str(part))
@@ -153,7 +163,9 @@ def read_parquet(source: Source) -> Draft:
         raise DataError(f"{source} {parquet_fault(source.path)}") from error
     kept = json.loads((table.schema.metadata or {}).get(METADATA_KEY, b"{}"))
     table = table.rename_columns([name.lower() for name in table.column_names])
-    records = ((f"{source}, row {number}", record) for number, record in enumerate(table.to_pylist(), 1))
+    source.refuse_twins(table.column_names)
+    rows = ({name: _plain(cell) for name, cell in row.items()} for row in table.to_pylist())
+    records = ((f"{source}, row {number}", row) for number, row in enumerate(rows, 1))
     draft = _draft(source, table.column_names, records)
     if not kept:
         return draft
@@ -164,6 +176,13 @@ def read_parquet(source: Source) -> Draft:
     draft.missing = kept["missing"]
     draft.grouped_by = source.group_by or kept["grouped_by"]
     return draft
+
+
+def _plain(cell: Any) -> Any:
+    """A cell of Parquet; pandas writes what is absent as not-a-number, other programs write text as bytes."""
+    if isinstance(cell, bytes):
+        return cell.decode("utf-8", errors="replace")
+    return None if isinstance(cell, float) and isnan(cell) else cell
 
 
 def parquet_fault(path: Path) -> str:
