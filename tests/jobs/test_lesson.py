@@ -19,7 +19,7 @@ from marey.training import save_checkpoint
     "preset, sentence",
     [
         ("fcn_glore_r50", "answers every pixel of an image, not a clip; take one that classifies clips"),
-        ("vectors_stage", r"is fed vectors, which is not read from videos; take one fed rgb, flow, rgb\+flow"),
+        ("dmc_stage", r"is fed vectors\+residual, which is not read from videos; take one fed rgb, flow"),
     ],
 )
 def test_networks_that_do_not_classify_clips_are_refused(preset: str, sentence: str, small_films: Path) -> None:

@@ -6,7 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
+from marey.errors import VideoError
 from marey.video import Clip, ClipSpec, Video, VideoWriter, bytes_to_flow, open_video, read_input
+from marey.video.modality import SOUND_STEPS
 
 RIGHT, DOWN = 3, 1  # pixels a frame
 RGB = ClipSpec(4, 2, side_px=64, short_px=64, mean=(0.5,) * 3, std=(0.5,) * 3)
@@ -71,7 +73,28 @@ def test_each_frame_is_asked_for_once(film: Path, monkeypatch: pytest.MonkeyPatc
     assert asked == [5]
 
 
-def test_a_modality_that_videos_do_not_give_is_refused(film: Path) -> None:
-    vectors = replace(FLOW, modality="vectors")
-    with pytest.raises(ValueError, match="asks for vectors, which is not read from videos"):
-        read(film, [0.0], vectors)
+def test_vectors_are_the_motion_since_the_keyframe(film: Path) -> None:
+    vectors = bytes_to_flow(read(film, [0.0, 0.08, 0.16], replace(FLOW, modality="vectors")))
+    assert vectors.shape == (3, 64, 96, 2) and not vectors[0].any()
+    inside = np.median(vectors[:, 16:-16, 16:-16].reshape(3, -1, 2), axis=1)
+    np.testing.assert_allclose(inside, [[0, 0], [2 * RIGHT, 2 * DOWN], [4 * RIGHT, 4 * DOWN]], atol=0.5)
+
+
+def test_sound_is_heard_around_each_time(tmp_path: Path) -> None:
+    path, rate = tmp_path / "tone.mp4", 16_000
+    with VideoWriter(path, fps=10, size=(32, 32), audio_rate=rate) as writer:
+        time_s = np.arange(4 * rate) / rate
+        for _ in range(40):
+            writer.write(np.zeros((32, 32, 3), np.uint8))
+        writer.write_audio(np.where(time_s < 2, 0.5 * np.sin(2 * np.pi * 1000 * time_s), 0).astype(np.float32))
+    sound = read(path, [1.0, 3.0], ClipSpec(1, 1, 64, 64, (0.5,), (0.25,), whole=True, modality="sound"))
+    assert sound.shape == (2, 64, SOUND_STEPS, 1)
+    assert sound[0, :, 20:-20].mean(axis=(1, 2)).argmax() in (19, 20) and sound[0].max() == 255
+    assert sound[1].max() < 60
+    at_the_end = read(path, [3.95], ClipSpec(1, 1, 64, 64, (0.5,), (0.25,), whole=True, modality="sound"))
+    assert at_the_end.shape == (1, 64, SOUND_STEPS, 1)
+
+
+def test_a_video_without_sound_is_refused(film: Path) -> None:
+    with pytest.raises(VideoError, match="sound"):
+        read(film, [0.1], ClipSpec(1, 1, 64, 64, (0.5,), (0.25,), whole=True, modality="sound"))

@@ -1,4 +1,4 @@
-"""What a network is fed at given times of a video: frames, optical flow between them, or both, as bytes.
+"""What a network is fed at given times of a video: frames, motion between them, or sound, as bytes.
 
 Axes: t times, h rows, w columns, c channels of the modality.
 """
@@ -6,25 +6,52 @@ Axes: t times, h rows, w columns, c channels of the modality.
 import numpy as np
 from jaxtyping import UInt8
 
+from .audio import read_audio
 from .clip import Clip, ClipSpec, Modality
 from .decode import Video
 from .flow import Speed, dense_flow, flow_to_bytes
+from .log_mel import HOP, RATE, WINDOW, log_mel, log_mel_bytes
+from .vectors import motion_vectors
 
-READ_FROM_VIDEOS: tuple[Modality, ...] = ("rgb", "flow", "rgb+flow")
+READ_FROM_VIDEOS: tuple[Modality, ...] = ("rgb", "flow", "rgb+flow", "vectors", "sound")
 FLOW_SPEED: Speed = "fast"
+SOUND_STEPS = 128  # of 10 ms, heard around each time
 
 
 def read_input(video: Video, seconds: np.ndarray, spec: ClipSpec) -> UInt8[np.ndarray, "t h w c"]:
-    """What `spec` wants to see at sorted times, resized; each frame is decoded once.
+    """What `spec` wants of a video at sorted times; each frame is decoded once.
 
-    Flow at a time leads from the frame on screen to that of one frame later, by DIS, in pixels of the resized frames;
-    at the last frame, from the one before. Between two times that show one frame, flow is zero.
+    flow     leads from the frame on screen to that of one frame later, by DIS, in pixels of the resized frames; at the
+             last frame, from the one before; where both times show one frame, it is zero
+    vectors  the bitstream's motion since the keyframe before, in pixels of the resized frames
+    sound    64 bands of pitch by SOUND_STEPS steps of 10 ms around each time, whatever sizes `spec` has; before the
+             start and after the end of the sound it is silent
+
+    Motion is in bytes as `flow_to_bytes` makes them, sound as `log_mel_bytes` does. VideoError where the video does not
+    have what is asked for.
     """
     if spec.modality == "rgb":
         return _frames(video, seconds, spec).frames
     if spec.modality in ("flow", "rgb+flow"):
         return _with_flow(video, seconds, spec)
+    if spec.modality == "vectors":
+        size = (spec.short_px, spec.short_px) if spec.squash else None
+        return flow_to_bytes(motion_vectors(video.info.path, seconds, short_px=spec.short_px, size=size))
+    if spec.modality == "sound":
+        return _sound(video, seconds)
     raise ValueError(f"a clip specification asks for {spec.modality}, which is not read from videos")
+
+
+def _sound(video: Video, seconds: np.ndarray) -> np.ndarray:
+    length = (SOUND_STEPS - 1) * HOP + WINDOW
+    begin_s = max(0.0, float(seconds[0]) - length / 2 / RATE)
+    samples = read_audio(video.info.path, start_s=begin_s, end_s=float(seconds[-1]) + length / 2 / RATE, rate=RATE)
+    heard = np.empty((len(seconds), 64, SOUND_STEPS, 1), np.uint8)
+    for picture, second in zip(heard, seconds, strict=True):
+        start = max(0, round((float(second) - begin_s) * RATE) - length // 2)
+        part = samples[start : start + length]
+        picture[:] = log_mel_bytes(log_mel(np.pad(part, (0, length - len(part)))))[0]
+    return heard
 
 
 def _frames(video: Video, seconds: np.ndarray, spec: ClipSpec) -> Clip:
