@@ -103,3 +103,10 @@ def test_clips_that_do_not_fit_are_refused_in_one_sentence(
 ) -> None:
     with pytest.raises(ValueError, match=sentence):
         check_clip(torch.zeros(shape), **demand)
+
+
+def test_frames_that_are_not_yet_input_are_refused_with_the_cure() -> None:
+    with pytest.raises(
+        ValueError, match=r"video is of uint8; it must be float .*: marey\.video\.to_input\(frames, pres"
+    ):
+        check_clip(torch.zeros(1, 3, 4, 8, 8, dtype=torch.uint8))

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from marey.models import inflate
 from marey.nn import DoubleAttention
 
 SHAPES = {1: (9,), 2: (4, 5), 3: (3, 4, 2)}
@@ -56,8 +57,23 @@ def test_it_commutes_with_any_permutation_of_positions() -> None:
 
 
 @pytest.mark.parametrize(
-    "width, sizes, what", [(8, {"gather": 0}, "features"), (8, {"distribute": 0}, "descriptors"), (3, {}, "features")]
+    "width, sizes, what",
+    [(8, {"gather": 0}, "features"), (8, {"distribute": 0}, "descriptors"), (3, {}, "features"), (0, {}, "channels")],
 )
 def test_none_of_a_thing_is_refused(width: int, sizes: dict[str, int], what: str) -> None:
     with pytest.raises(ValueError, match=f"DoubleAttention has 0 {what}; it needs at least 1"):
         DoubleAttention(width, **sizes)
+
+
+def test_other_axes_and_channels_are_refused_with_both_numbers() -> None:
+    with pytest.raises(ValueError, match="dims is 0; double attention has 1, 2 or 3"):
+        DoubleAttention(8, dims=0)
+    with pytest.raises(ValueError, match=r"x has 5 axes \(2, 8, 3, 4, 4\); double attention of 2 dims takes 4"):
+        DoubleAttention(8, dims=2)(torch.randn(2, 8, 3, 4, 4))
+    with pytest.raises(ValueError, match="x has 6 channels; double attention of 8 channels takes 8"):
+        DoubleAttention(8)(torch.randn(2, 6, 3, 4, 4))
+
+
+def test_an_inflated_block_takes_clips() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 8, 3), busy(DoubleAttention(8, dims=2))).eval()
+    assert inflate(net, frames=3)[1](torch.randn(1, 8, 2, 4, 4)).shape == (1, 8, 2, 4, 4)

@@ -2,7 +2,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from marey.models import inflate
 from marey.nn import GloRe
+from marey.nn.dimensions import check_widths
 
 SHAPES = {1: (9,), 2: (4, 5), 3: (3, 4, 2)}
 
@@ -69,8 +71,28 @@ def test_it_commutes_with_any_permutation_of_positions() -> None:
 
 
 @pytest.mark.parametrize(
-    "width, sizes, what", [(8, {"nodes": 0}, "nodes"), (3, {}, "nodes"), (8, {"state": 0}, "state")]
+    "width, sizes, what",
+    [(8, {"nodes": 0}, "nodes"), (3, {}, "nodes"), (8, {"state": 0}, "state"), (0, {}, "channels")],
 )
 def test_none_of_a_thing_is_refused(width: int, sizes: dict[str, int], what: str) -> None:
     with pytest.raises(ValueError, match=f"GloRe has 0 {what}; it needs at least 1, so give it more or a wider input"):
         GloRe(width, **sizes)
+
+
+def test_other_axes_and_channels_are_refused_with_both_numbers() -> None:
+    with pytest.raises(ValueError, match="dims is 4; a GloRe unit has 1, 2 or 3"):
+        GloRe(8, dims=4)
+    with pytest.raises(ValueError, match=r"GloRe has 2\.5 nodes; their number must be a whole one"):
+        check_widths("GloRe", nodes=2.5)
+    with pytest.raises(ValueError, match=r"x has 4 axes \(2, 8, 3, 4\); a GloRe unit of 3 dims takes 5"):
+        GloRe(8)(torch.randn(2, 8, 3, 4))
+    with pytest.raises(ValueError, match="x has 6 channels; a GloRe unit of 8 channels takes 8"):
+        GloRe(8)(torch.randn(2, 6, 3, 4, 4))
+
+
+def test_an_inflated_unit_takes_clips_and_no_more_images() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 8, 3), busy(GloRe(8, dims=2, normalize=True))).eval()
+    clips = inflate(net, frames=3)
+    assert clips[1](torch.randn(1, 8, 2, 4, 4)).shape == (1, 8, 2, 4, 4)
+    with pytest.raises(ValueError, match=r"x has 4 axes \(1, 8, 4, 4\); a GloRe unit of 3 dims takes 5"):
+        clips[1](torch.randn(1, 8, 4, 4))

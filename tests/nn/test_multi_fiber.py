@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from marey.models import inflate, octavize
 from marey.nn import MultiFiber
 
 
@@ -60,3 +61,20 @@ def test_a_change_of_size_without_a_projection_is_refused(width: int, stride: tu
 def test_no_fibres_are_refused() -> None:
     with pytest.raises(ValueError, match="MultiFiber has 0 fibres; it needs at least 1"):
         MultiFiber(8, 8, fibres=0)
+
+
+def test_other_axes_and_channels_are_refused_with_both_numbers() -> None:
+    with pytest.raises(ValueError, match="MultiFiber has 0 channels to give; it needs at least 1"):
+        MultiFiber(8, 0, fibres=2, project=True)
+    unit = MultiFiber(8, 8, fibres=2)
+    with pytest.raises(ValueError, match=r"x has 4 axes \(1, 8, 4, 4\); a Multi-Fiber unit of 3 dims takes 5"):
+        unit(torch.randn(1, 8, 4, 4))
+    with pytest.raises(ValueError, match="x has 4 channels; a Multi-Fiber unit of 8 channels takes 8"):
+        unit(torch.randn(1, 4, 2, 4, 4))
+
+
+def test_an_inflated_or_octave_unit_takes_its_maps() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 8, 3), MultiFiber(8, 8, fibres=2, stride=(1, 1), zero_init=False)).eval()
+    assert inflate(net, frames=3)[1](torch.randn(1, 8, 2, 4, 4)).shape == (1, 8, 2, 4, 4)
+    octaves = octavize(net, alpha=0.5, last_plain=False)
+    assert octaves(torch.randn(1, 3, 18, 18)).shape == (1, 8, 16, 16)

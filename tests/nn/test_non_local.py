@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from marey.models import inflate
 from marey.nn import NonLocal
 from marey.nn.non_local import AFFINITIES
 
@@ -116,5 +117,43 @@ def test_what_it_cannot_do_is_refused() -> None:
         NonLocal(8, dims=2, over="time")
     with pytest.raises(ValueError, match="inner is 0; a non-local block needs 1 channel or more inside"):
         NonLocal(8, inner=0)
+    with pytest.raises(ValueError, match="NonLocal has 0 channels; it needs at least 1"):
+        NonLocal(0)
     with pytest.raises(ValueError, match=r"x has 4 axes \(1, 8, 4, 4\); a non-local block of 3 dims takes 5"):
         NonLocal(8)(torch.randn(1, 8, 4, 4))
+    with pytest.raises(ValueError, match="x has 4 channels; a non-local block of 8 channels takes 8"):
+        NonLocal(8)(torch.randn(1, 4, 2, 4, 4))
+
+
+@pytest.mark.parametrize("affinity", AFFINITIES)
+def test_pooling_after_the_embeddings(affinity: str) -> None:
+    """As of mmaction2: the maxima are of phi and g, and not those of phi and g of the maxima."""
+    block, x = randomized(NonLocal(6, affinity=affinity, pool_after=True)), torch.randn(1, 6, 2, 4, 5)
+    before = NonLocal(6, affinity=affinity).eval()
+    before.load_state_dict(block.state_dict())
+    assert not torch.allclose(block(x), before(x), atol=1e-3)
+    q, k, v = (layer(x) for layer in (block.theta, block.phi, block.g))
+    k, v = (y[..., :4].unflatten(3, (2, 2)).unflatten(5, (2, 2)).amax((4, 6)) for y in (k, v))
+    without = NonLocal(6, affinity=affinity, pool=False).eval()
+    without.load_state_dict(block.state_dict())
+    heard = without._gathered(*(y.flatten(2).transpose(1, 2) for y in (q, k, v)))
+    want = x + block.norm(block.out(heard.transpose(1, 2).unflatten(2, x.shape[2:])))
+    torch.testing.assert_close(block(x), want, atol=1e-5, rtol=1e-5)
+
+
+def test_the_last_convolution_may_have_no_bias() -> None:
+    assert NonLocal(8, out_bias=False).out.bias is None and NonLocal(8).out.bias is not None
+
+
+@pytest.mark.parametrize("affinity", AFFINITIES)
+@pytest.mark.parametrize("pool_after", [True, False])
+def test_a_block_of_images_is_inflated_with_its_network(affinity: str, pool_after: bool) -> None:
+    block = randomized(NonLocal(6, dims=2, affinity=affinity, pool_after=pool_after))
+    net, image = torch.nn.Sequential(torch.nn.Conv2d(3, 6, 3, padding=1), block).eval(), torch.randn(2, 3, 6, 4)
+    clips = inflate(net, frames=3, example=image)
+    of_equal_frames = clips(image.unsqueeze(2).expand(-1, -1, 5, -1, -1))
+    torch.testing.assert_close(
+        of_equal_frames, net(image).unsqueeze(2).expand_as(of_equal_frames), atol=1e-4, rtol=1e-4
+    )
+    with pytest.raises(ValueError, match=r"x has 4 axes \(2, 6, 6, 4\); a non-local block of 3 dims takes 5"):
+        clips[1](torch.randn(2, 6, 6, 4))

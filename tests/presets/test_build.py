@@ -1,5 +1,7 @@
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -7,6 +9,7 @@ from sklearn.datasets import load_sample_image
 
 from marey.errors import CheckpointError, MissingExtra, UsageError
 from marey.presets import PRESETS, create_model, find_preset, lite0_tensors, start_from_checkpoint
+from marey.presets.build import check_classes
 from marey.training.checkpoint import save_checkpoint
 
 NAME = "single_frame_stage"
@@ -52,6 +55,15 @@ def test_classes_are_those_of_the_preset_unless_given() -> None:
 def test_fewer_than_one_class_is_refused(classes: int) -> None:
     with pytest.raises(UsageError, match=f"num_classes is {classes}; a model needs at least 1"):
         create_model(NAME, num_classes=classes)
+
+
+@pytest.mark.parametrize("classes", ["5", 2.5, True, [3]])
+def test_classes_are_a_whole_number(classes: object) -> None:
+    with pytest.raises(UsageError, match=re.escape(f"num_classes is {classes!r}; give a whole number of 1 or more")):
+        check_classes(classes)
+    with pytest.raises(UsageError, match="num_classes is True; give a whole number"):
+        create_model(NAME, num_classes=True)
+    check_classes(np.int64(3))
 
 
 def test_a_checkpoint_comes_back_with_its_weights_and_classes(tmp_path: Path) -> None:

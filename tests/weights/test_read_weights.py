@@ -319,7 +319,7 @@ def test_what_holds_no_weights_is_named(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
     for name, sentence in {
         "script": r"is a TorchScript archive, a program rather than weights; save the state_dict\(\)",
-        "whole": r"asks Python for .*Doubled as it is opened, which weights never need; nothing was run",
+        "whole": r"holds a pickled model object \(.*Doubled\), not its weights; nothing was run, so save",
         "list": r"holds no tensors by name \(it holds a list\); save the state_dict\(\) of the model",
         "nothing": r"holds no tensors by name \(it holds nothing\)",
         "two": r"holds no tensors by name \(it holds a, b\)",

@@ -15,7 +15,7 @@ Axes: b clips, c channels, then 1, 2 or 3 axes of positions.
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .dimensions import Dims, check_widths, last_norm, pointwise
+from .dimensions import check_dims, check_map, check_widths, last_norm, pointwise
 
 
 class DoubleAttention(nn.Module):
@@ -26,6 +26,8 @@ class DoubleAttention(nn.Module):
     distribute  n, descriptors that they are gathered into and distributed from; a quarter of the width unless given
     dims        1 for time, 2 for space, 3 for both
     zero_init   starts as the bit-exact identity
+
+    ValueError for other numbers of axes or channels, in the constructor and in forward.
     """
 
     def __init__(
@@ -34,10 +36,13 @@ class DoubleAttention(nn.Module):
         *,
         gather: int | None = None,
         distribute: int | None = None,
-        dims: Dims = 3,
+        dims: int = 3,
         zero_init: bool = True,
     ) -> None:
         super().__init__()
+        check_dims("double attention", dims)
+        check_widths("DoubleAttention", channels=width)
+        self.width = width
         m = width // 4 if gather is None else gather
         n = width // 4 if distribute is None else distribute
         check_widths("DoubleAttention", features=m, descriptors=n)
@@ -47,6 +52,7 @@ class DoubleAttention(nn.Module):
         self.norm = last_norm(width, dims=dims, zero_init=zero_init)
 
     def forward(self, x: Float[Tensor, "b c *positions"]) -> Float[Tensor, "b c *positions"]:
+        check_map("double attention", x, width=self.width, reader=self.to_gather)
         gather = self.to_gather(x).flatten(2).softmax(dim=2)
         distribute = self.to_distribute(x).flatten(2).softmax(dim=1)
         descriptors = self.to_features(x).flatten(2) @ gather.transpose(1, 2)  # (b, m, n)

@@ -13,7 +13,7 @@ Its normalization has an epsilon of 1e-4. Axes: b clips, c channels, then 1, 2 o
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .dimensions import Dims, check_widths, last_norm, pointwise
+from .dimensions import check_dims, check_map, check_widths, last_norm, pointwise
 
 
 class GloRe(nn.Module):
@@ -26,6 +26,8 @@ class GloRe(nn.Module):
     normalize  divides the gathered state by the number of positions, for inputs of many sizes
     relu       the released unit; False is the paper's formula
     zero_init  starts as the bit-exact identity
+
+    ValueError for other numbers of axes or channels, in the constructor and in forward.
     """
 
     def __init__(
@@ -34,12 +36,14 @@ class GloRe(nn.Module):
         *,
         nodes: int | None = None,
         state: int | None = None,
-        dims: Dims = 3,
+        dims: int = 3,
         normalize: bool = False,
         relu: bool = True,
         zero_init: bool = True,
     ) -> None:
         super().__init__()
+        check_dims("a GloRe unit", dims)
+        check_widths("GloRe", channels=width)
         nodes = width // 4 if nodes is None else nodes
         state = width // 2 if state is None else state
         check_widths("GloRe", nodes=nodes, state=state)
@@ -49,9 +53,10 @@ class GloRe(nn.Module):
         self.update = nn.Conv1d(state, state, 1, bias=False)
         self.extend = pointwise(state, width, dims=dims, bias=False)
         self.norm = last_norm(width, dims=dims, zero_init=zero_init, eps=1e-4)
-        self.normalize = normalize
+        self.width, self.normalize = width, normalize
 
     def forward(self, x: Float[Tensor, "b c *positions"]) -> Float[Tensor, "b c *positions"]:
+        check_map("a GloRe unit", x, width=self.width, reader=self.to_nodes)
         belongs = self.to_nodes(x).flatten(2)  # (b, nodes, positions): to there and, the same, back again
         graph = self.to_state(x).flatten(2) @ belongs.transpose(1, 2)
         if self.normalize:

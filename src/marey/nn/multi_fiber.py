@@ -11,7 +11,7 @@ Axes: b clips, c channels, t frames, h rows, w columns; no t for images.
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .dimensions import check_widths
+from .dimensions import check_map, check_widths
 from .preact import preact
 
 
@@ -22,6 +22,8 @@ class MultiFiber(nn.Module):
     stride       of the first convolution of the body, (time, rows, columns), or (rows, columns) for images
     project      gives the shortcut a convolution; it must have one where width or size change
     zero_init    starts the last convolution at 0: a fresh unit without `project` is then the bit-exact identity
+
+    ValueError for widths that do not divide and for maps of other numbers of axes or channels.
     """
 
     def __init__(
@@ -35,7 +37,7 @@ class MultiFiber(nn.Module):
         zero_init: bool = True,
     ) -> None:
         super().__init__()
-        check_widths("MultiFiber", fibres=fibres)
+        check_widths("MultiFiber", fibres=fibres, **{"channels to take": c_in, "channels to give": width})
         if c_in % fibres or width % fibres:
             raise ValueError(
                 f"MultiFiber goes from {c_in} to {width} channels; both must divide by its {fibres} fibres"
@@ -44,7 +46,7 @@ class MultiFiber(nn.Module):
             raise ValueError(
                 f"MultiFiber goes from {c_in} to {width} channels in strides {stride}; it needs project=True"
             )
-        dims = len(stride)
+        self.c_in, dims = c_in, len(stride)
         one, full = (1,) * dims, (3,) * dims
         space = (1, 3, 3) if dims == 3 else full
         self.squeeze = preact(c_in, width // 4, kernel=one)
@@ -56,5 +58,6 @@ class MultiFiber(nn.Module):
             nn.init.zeros_(self.conv2.get_parameter("conv.weight"))
 
     def forward(self, x: Float[Tensor, "b _ *place"]) -> Float[Tensor, "b _ *_place"]:
+        check_map("a Multi-Fiber unit", x, width=self.c_in, reader=self.squeeze.get_submodule("conv"))
         mixed = x + self.mix(self.squeeze(x))
         return self.conv2(self.conv1(mixed)) + self.shortcut(x)

@@ -9,11 +9,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .dimensions import CONVS, NORMS, check_dims, check_map, check_widths
+
 AFFINITIES = ("embedded_gaussian", "gaussian", "dot_product", "concatenation")
 OVER = ("spacetime", "space", "time")
 
-CONVS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
-NORMS = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 POOLS = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 WEIGHT_STD = 0.01  # of fresh convolutions, as the official code draws them
 
@@ -21,17 +21,19 @@ WEIGHT_STD = 0.01  # of fresh convolutions, as the official code draws them
 class NonLocal(nn.Module):
     """A residual block on maps of `width` channels and `dims` axes after them: (t), (h, w) or (t, h, w).
 
-    inner      channels of theta, phi and g; half of `width` unless given
-    affinity   f: softmax of theta . phi ("embedded_gaussian"), softmax of x . x ("gaussian"), theta . phi
-               ("dot_product") or ReLU of w . [theta, phi] ("concatenation"); the last two are divided by m
-    over       what a position looks at: everything, its own frame ("space"), or its own place in every frame ("time")
-    pool       positions that answer are the maxima of 2 x 2 pixels (of 2 steps, for one axis). Never "time": there each
-               place has no others than its own
-    scaled     the softmax is of f / sqrt(d), as in the official code and its checkpoints; the paper's is of f
-    zero_init  the last normalization begins with a weight of 0, so that the fresh block is the identity, bit for bit
+    inner       channels of theta, phi and g; half of `width` unless given
+    affinity    f: softmax of theta . phi ("embedded_gaussian"), softmax of x . x ("gaussian"), theta . phi
+                ("dot_product") or ReLU of w . [theta, phi] ("concatenation"); the last two are divided by m
+    over        what a position looks at: everything, its own frame ("space"), or its own place in every frame ("time")
+    pool        positions that answer are the maxima of 2 x 2 pixels (of 2 steps, for one axis). Never "time": there
+                each place has no others than its own
+    pool_after  the maxima are of phi and of g, as in mmaction2, instead of the x that they read, as in PySlowFast
+    scaled      the softmax is of f / sqrt(d), as in the official code and its checkpoints; the paper's is of f
+    out_bias    W has a bias, which the normalization takes away again in training; mmaction2's has none
+    zero_init   the last normalization begins with a weight of 0, so that the fresh block is the identity, bit for bit
 
-    The paper has the normalization after W only, and so have we. ValueError for other names, or for an `over` of
-    less than 3 `dims` that is not "spacetime".
+    The paper has the normalization after W only, and so have we. ValueError for other names, for an `over` of less
+    than 3 `dims` that is not "spacetime", and for maps of other numbers of axes or channels.
     """
 
     def __init__(
@@ -43,12 +45,14 @@ class NonLocal(nn.Module):
         affinity: str = "embedded_gaussian",
         over: str = "spacetime",
         pool: bool = True,
+        pool_after: bool = False,
         scaled: bool = True,
+        out_bias: bool = True,
         zero_init: bool = True,
     ) -> None:
         super().__init__()
-        if dims not in CONVS:
-            raise ValueError(f"dims is {dims}; a non-local block has 1, 2 or 3")
+        check_dims("a non-local block", dims)
+        check_widths("NonLocal", channels=width)
         if affinity not in AFFINITIES:
             raise ValueError(f"affinity is {affinity!r}; a non-local block knows {', '.join(AFFINITIES)}")
         if over not in (OVER if dims == 3 else ("spacetime",)):
@@ -57,15 +61,15 @@ class NonLocal(nn.Module):
         inner = max(width // 2, 1) if inner is None else inner
         if inner < 1:
             raise ValueError(f"inner is {inner}; a non-local block needs 1 channel or more inside")
-        self.dims, self.affinity, self.over = dims, affinity, over
-        self.pool, self.scaled = pool and over != "time", scaled
+        self.width, self.affinity, self.over = width, affinity, over
+        self.pool, self.pool_after, self.scaled = pool and over != "time", pool_after, scaled
         embeds = affinity != "gaussian"
         self.theta = CONVS[dims](width, inner, 1) if embeds else nn.Identity()
         self.phi = CONVS[dims](width, inner, 1) if embeds else nn.Identity()
         self.g = CONVS[dims](width, inner, 1)
         if affinity == "concatenation":
             self.ask, self.answer = nn.Linear(inner, 1, bias=False), nn.Linear(inner, 1, bias=False)
-        self.out = CONVS[dims](inner, width, 1)
+        self.out = CONVS[dims](inner, width, 1, bias=out_bias)
         self.norm = NORMS[dims](width)
         for name, parameter in self.named_parameters():
             if name.startswith(("theta", "phi", "g", "out")):
@@ -74,21 +78,22 @@ class NonLocal(nn.Module):
             nn.init.zeros_(self.norm.weight)
 
     def forward(self, x: Float[Tensor, "b c *thw"]) -> Float[Tensor, "b c *thw"]:
-        if x.ndim != self.dims + 2:
-            raise ValueError(
-                f"x has {x.ndim} axes {tuple(x.shape)}; a non-local block of {self.dims} dims takes {self.dims + 2}"
-            )
-        answers = self._pooled(x)
-        q, k, v = self._positions(self.theta(x)), self._positions(self.phi(answers)), self._positions(self.g(answers))
-        return x + self.norm(self.out(self._maps(self._gathered(q, k, v), x)))
+        check_map("a non-local block", x, width=self.width, reader=self.g)
+        if self.pool_after:
+            k, v = self._pooled(self.phi(x)), self._pooled(self.g(x))
+        else:
+            answers = self._pooled(x)
+            k, v = self.phi(answers), self.g(answers)
+        heard = self._gathered(self._positions(self.theta(x)), self._positions(k), self._positions(v))
+        return x + self.norm(self.out(self._maps(heard, x)))
 
     def _pooled(self, x: Tensor) -> Tensor:
         """Maxima of windows of 2 along rows and columns (or the one axis); a side of 1 stays."""
         if not self.pool:
             return x
-        spatial = x.shape[-2:] if self.dims > 1 else x.shape[-1:]
-        window = [min(2, side) for side in spatial]
-        return POOLS[self.dims](x, [1] * (self.dims - len(window)) + window)
+        dims = x.ndim - 2
+        window = [min(2, side) for side in x.shape[max(-2, -dims) :]]
+        return POOLS[dims](x, [1] * (dims - len(window)) + window)
 
     def _positions(self, x: Tensor) -> Float[Tensor, "g p d"]:
         """Positions that may look at each other, as rows; g is clips, frames of clips, or places of clips."""

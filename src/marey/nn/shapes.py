@@ -13,13 +13,18 @@ def check_clip(
     frames: int | None = None,
     side: int | None = None,
 ) -> None:
-    """Raise a ValueError unless `video` is (b, channels, t, h, w) with frames and sides that the network can take.
+    """Raise a ValueError unless `video` is float (b, channels, t, h, w), frames and sides as the network can take them.
 
     `frames` and `side` demand an exact number; `min_frames` and `min_side` (pixels) a least one.
     """
     if video.ndim != 5:
         raise ValueError(
             f"video has {video.ndim} axes {tuple(video.shape)}; it must have 5: batch, channels, frames, rows, columns"
+        )
+    if not video.is_floating_point():
+        raise ValueError(
+            f"video is of {str(video.dtype).removeprefix('torch.')}; it must be float and normalized for the preset: "
+            "marey.video.to_input(frames, preset.clip) makes that of uint8 frames (b, t, h, w, 3)"
         )
     c, t, h, w = video.shape[1:]
     if c != channels:

@@ -2,6 +2,8 @@
 
 import os
 from difflib import get_close_matches
+from operator import index
+from typing import SupportsIndex
 
 from ..errors import CheckpointError, UsageError
 from ..models import VideoModel
@@ -46,11 +48,11 @@ def create_model(
     Raises UsageError for an unknown name or an impossible count, CheckpointError for a file of another preset, of
     another number of classes, or whose tensors do not fit, MissingExtra where the start needs a missing package.
     """
-    if num_classes is not None and num_classes < 1:
-        raise UsageError(f"num_classes is {num_classes}; a model needs at least 1")
+    if num_classes is not None:
+        check_classes(num_classes)
     if weights is None:
         preset = find_preset(name)
-        model = preset.builder(variant)(num_classes=num_classes or preset.classes)
+        model = preset.builder(variant)(num_classes=preset.classes if num_classes is None else num_classes)
         if preset.pretrained is not None:
             preset.pretrained(model)
         return model
@@ -71,6 +73,14 @@ def create_model(
     model = preset_in(header).builder(saved)(num_classes=held)
     load_into(model, tensors, path=weights)
     return model
+
+
+def check_classes(num_classes: object) -> None:
+    """Raise a UsageError unless it is a whole number of at least 1."""
+    if isinstance(num_classes, bool) or not isinstance(num_classes, SupportsIndex):
+        raise UsageError(f"num_classes is {num_classes!r}; give a whole number of 1 or more")
+    if index(num_classes) < 1:
+        raise UsageError(f"num_classes is {num_classes}; a model needs at least 1")
 
 
 def start_from_checkpoint(model: VideoModel, weights: str | os.PathLike[str]) -> list[str]:

@@ -105,6 +105,7 @@ def images(
             classes=1000,
             clip=TORCHVISION_IMAGE,
             mini=mini,
+            mark="h2h" if alpha else None,
             scores=(scores[ending],) if scores and ending in scores else (),
         )
         for ending, alpha in alphas.items()
@@ -137,6 +138,7 @@ def clips(
             classes=400,
             clip=pyslowfast(frames=frames, stride=stride, side_px=224, short_px=256),
             mini=mini,
+            mark="h2h",
         )
         for ending, alpha in VIDEO_ALPHAS.items()
     )
@@ -253,5 +255,6 @@ OCTAVES = (
         classes=24,
         clip=STAGE,
         mini=MINI_I3D,
+        mark="h2h",
     ),
 )

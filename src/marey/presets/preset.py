@@ -48,14 +48,16 @@ class Preset:
     clip        what it is fed
     mini        the same at miniature size, for the contract suite
     pretrained  fills a built network with the weights it is meant to start from; None starts from random ones
-    variants    other builds of the same network, by the release whose weights need them; what they differ in is one
-                argument of the constructor
+    variants    other builds of the same network, by the release whose weights need them; what they differ in are
+                arguments of the constructor
     clips       what a variant is fed, where its release trained on other clips than `clip`
     dense       whether it answers every pixel of an image, with logits (b, classes, h, w)
     dead_keys   parameters that the official checkpoint carries and the network never uses
     scores      published figures of the official weights, which Marey does not ship
     frozen      whether the encoder is used as it is and only the head learns
     linear      whether that head is linear: its problem is convex, and gradient descent with weight decay solves it
+    mark        part of names that some of its tensors have and those of plain networks lack; a file without any such
+                name is not compared with it unless asked
     lr          the rate at which a whole network that starts from `pretrained` goes on to learn; None leaves it to rule
     arguments   what a checkpoint must say, besides the name, for `build` to be made anew, as plain JSON
     """
@@ -75,6 +77,7 @@ class Preset:
     scores: tuple[Score, ...] = ()
     frozen: bool = False
     linear: bool = False
+    mark: str | None = None
     lr: float | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict, hash=False)
 

@@ -38,6 +38,7 @@ def as_r50(times: Times) -> Times:
 
 pool2 = partial(VideoResNet, pool2=(2, 2))
 c2d = partial(pool2, times=cycled(C2D, R50))
+c2d_nopool = partial(VideoResNet, times=cycled(C2D, R50))
 i3d = partial(pool2, stem=5, times=cycled(I3D, R50))
 i3d_r101 = partial(i3d, times=cycled(I3D, R101))
 slow = partial(VideoResNet, times=cycled(SLOW, R50))
@@ -63,8 +64,22 @@ def mmaction2(build: partial) -> dict[str, Build]:
     return {"mmaction2": partial(build, lateral_norm=False, slow_frames="every")}
 
 
-# mmaction2's I3D halves time in conv1 and in pool1 too.
-I3D_MMACTION2 = {"mmaction2": partial(i3d, stem_stride=2, pool1=(1, 2))}
+# PySlowFast's one released C2D, C2D_NOPOOL_8x8_R50.pkl, does not pool over time after res2; its tensors do not show it.
+C2D_NOPOOL: dict[str, Build] = {"nopool": c2d_nopool}
+
+# mmaction2's I3D halves time in conv1 and in pool1 too. Its non-local blocks pool phi and g, not what these read, and
+# it has trained three kinds, of which the tensors of the dot product are those of the embedded Gaussian.
+i3d_mmaction2 = partial(i3d, stem_stride=2, pool1=(1, 2))
+attend_mmaction2 = partial(NonLocal, pool_after=True, scaled=False, out_bias=False)
+I3D_MMACTION2 = {"mmaction2": i3d_mmaction2}
+I3D_NL_MMACTION2: dict[str, Build] = {
+    name: partial(i3d_mmaction2, non_local=FIVE, attend=partial(attend_mmaction2, affinity=affinity))
+    for name, affinity in (
+        ("mmaction2", "embedded_gaussian"),
+        ("mmaction2-dot-product", "dot_product"),
+        ("mmaction2-gaussian", "gaussian"),
+    )
+}
 SLOW_MMACTION2 = {"mmaction2": slow}  # the same network, of which only the clips differ
 
 eight = pyslowfast(frames=8, stride=8, side_px=256, short_px=256)
@@ -133,8 +148,11 @@ SLOWFAST = (
         classes=400,
         clip=eight,
         mini=MINI_C2D,
-        variants=pytorchvideo(c2d),
-        scores=(Score("Kinetics-400", "top-1", 71.9, TESTED, REPOSITORY),),
+        variants=pytorchvideo(c2d) | C2D_NOPOOL,
+        scores=(
+            Score("Kinetics-400", "top-1", 71.9, TESTED, REPOSITORY),
+            *kinetics(67.2, 87.8, f"{ZOO}, of the variant nopool"),
+        ),
     ),
     Preset(
         name="c2d_nl_r50_8x8",
@@ -166,6 +184,8 @@ SLOWFAST = (
         classes=400,
         clip=eight,
         mini=MINI_I3D_NL,
+        variants=I3D_NL_MMACTION2,
+        clips=dict.fromkeys(I3D_NL_MMACTION2, THIRTY_TWO_MMACTION2["mmaction2"]),
         scores=kinetics(74.0, 91.1, ZOO),
     ),
     Preset(

@@ -1,6 +1,8 @@
 """mmaction2's names of the tensors of I3D and SlowFast, whose files .pth hold {"state_dict": ...}.
 
-Its SlowFast differs from PySlowFast's: see the preset's variant. Its classifier reads the fast pathway first.
+Its networks differ from PySlowFast's: see the presets' variants. Its classifier reads the fast pathway first. A
+convolution whose output is pooled is the first of a sequence, g.0; blocks that do not pool, which no release has, would
+need another build, so their names stay unknown.
 """
 
 from collections.abc import Mapping
@@ -26,8 +28,19 @@ def stages(theirs: str, ours: str) -> Rules:
     return tuple(rules)
 
 
+NON_LOCAL: Rules = tuple(
+    (rf"backbone\.layer{n}\.(\d+)\.non_local_block\.{theirs}\.", rf"net.res{n + 1}.non_local\1.{ours}.")
+    for n in (1, 2, 3, 4)
+    for theirs, ours in (
+        (r"theta\.conv", "theta"),
+        (r"phi\.0\.conv", "phi"),
+        (r"g\.0\.conv", "g"),
+        (r"conv_out\.conv", "out"),
+        (r"conv_out\.bn", "norm"),
+    )
+)
 HEAD: Rules = ((r"cls_head\.fc_cls\.", "fc."),)
-ONE_PATHWAY: Rules = (*stages(r"backbone\.", "net."), *HEAD)
+ONE_PATHWAY: Rules = (*stages(r"backbone\.", "net."), *NON_LOCAL, *HEAD)
 TWO_PATHWAYS: Rules = (
     (r"backbone\.slow_path\.conv1_lateral\.", "lateral.pool1."),
     *((rf"backbone\.slow_path\.layer{n}_lateral\.", f"lateral.res{n + 1}.") for n in (1, 2, 3)),
@@ -59,7 +72,7 @@ RELEASES = (
     ),
     Release(
         "mmaction2",
-        "I3D and Slow",
+        "I3D, with non-local blocks or without, and Slow",
         (r"backbone\.conv1\.conv\.weight$", r"backbone\.layer1\.0\.conv1\.conv\.weight$"),
         from_one_pathway,
     ),

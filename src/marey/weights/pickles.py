@@ -5,6 +5,7 @@ short list refuses the file, whatever would have been done with it.
 """
 
 import pickletools
+import re
 from collections.abc import Callable, Collection, Iterator
 from io import BytesIO
 from mmap import mmap
@@ -19,6 +20,9 @@ Stream = BytesIO | mmap
 BROKEN = (EOFError, ValueError, TypeError, AttributeError, KeyError, IndexError, MemoryError, OverflowError)
 RENAMED = {"__builtin__": "builtins", "copy_reg": "copyreg"}  # modules of Python 2 under today's names
 _STRINGS = ("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "UNICODE", "SHORT_BINSTRING", "BINSTRING", "STRING")
+MODULE_PARTS = ("_parameters", "_buffers", "_modules")  # attributes of every nn.Module, strings in its pickle
+_SYSTEM = ("builtins", "os", "posix", "nt", "sys", "subprocess", "shutil", "socket", "pathlib", "importlib", "runpy",
+           "ctypes", "extension")  # fmt: skip
 _SCALARS = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")
 
 
@@ -28,9 +32,17 @@ def check_pickle(path: Path, stream: Stream, *, allowed: Callable[[str], bool]) 
     Raises CheckpointError for a name that is not `allowed`, for one that is put together while it runs, and for a
     memo that claims more room than the pickle has opcodes.
     """
-    for asked in names_asked(path, stream):
-        if not allowed(asked):
-            raise hostile(path, asked)
+    start, refused = stream.tell(), list[str]()
+    try:
+        refused.extend(asked for asked in names_asked(path, stream) if not allowed(asked))
+    except CheckpointError:
+        if not refused:
+            raise
+    acts = [asked for asked in refused if re.split(r"[. ]", asked)[0] in _SYSTEM]
+    if refused:
+        stream.seek(start)
+        whole = not acts and _is_module(stream)
+        raise whole_model(path, refused[0]) if whole else hostile(path, (acts or refused)[0])
 
 
 def hostile(path: Path, asked: str) -> CheckpointError:
@@ -38,6 +50,25 @@ def hostile(path: Path, asked: str) -> CheckpointError:
         f"{path}: asks Python for {asked} as it is opened, which weights never need; nothing was run, "
         "so do not trust this file and get the weights from their authors"
     )
+
+
+def whole_model(path: Path, asked: str) -> CheckpointError:
+    return CheckpointError(
+        f"{path}: holds a pickled model object ({asked}), not its weights; nothing was run, "
+        "so save its state_dict() where its code is at hand"
+    )
+
+
+def _is_module(stream: Stream) -> bool:
+    """Whether a pickle has the parts of an nn.Module, as torch.save(model) writes it."""
+    lacking = set(MODULE_PARTS)
+    try:
+        for opcode, argument, _ in pickletools.genops(cast(IO[bytes], stream)):
+            if opcode.name in _STRINGS:
+                lacking.discard(str(argument))
+    except BROKEN:  # what it asked for before it breaks off refuses it in any case
+        return False
+    return not lacking
 
 
 def damaged(path: Path, reason: object) -> CheckpointError:
