@@ -15,7 +15,7 @@ from marey.app.cli import main
 from marey.app.show import fold_rows
 from marey.data import read_manifest
 from marey.errors import DataError, UsageError
-from marey.jobs import CrossValidation, cross_validate, evaluate, list_runs, predict
+from marey.jobs import CrossValidation, cross_validate, evaluate, list_runs, predict, train
 from marey.jobs.fold_answers import FoldAnswers
 
 
@@ -85,6 +85,8 @@ def test_a_run_of_folds_has_no_model_to_ask(folds: CrossValidation, small_films:
     ):
         with pytest.raises(UsageError, match=sentence):
             job()
+    with pytest.raises(UsageError, match="holds a run with --folds; give another --out"):
+        train(small_films / "annotations.csv", preset="motion", workers=0, out=folds.folder)
 
 
 def test_the_table_of_folds_says_what_intervals_were_made_over(folds: CrossValidation) -> None:

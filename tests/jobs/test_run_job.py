@@ -11,7 +11,7 @@ import pytest
 from marey.app.cli import main
 from marey.data import Sample, read_manifest
 from marey.errors import UsageError
-from marey.jobs import ClassEdits, Silent, Trial, evaluate, list_runs, predict, read_run, train
+from marey.jobs import ClassEdits, Silent, Trial, cross_validate, evaluate, list_runs, predict, read_run, train
 from marey.jobs.clips_of_run import count_shown
 
 
@@ -74,10 +74,16 @@ def test_a_damaged_state_names_its_cure(run: Path, films: Path, trial: Trial) ->
     assert again(films, run).evaluations["label"].metrics == trial.evaluations["label"].metrics
 
 
-def test_a_damaged_manifest_is_said(run: Path) -> None:
+def test_a_damaged_manifest_is_said(run: Path, films: Path) -> None:
     (run / "manifest.parquet").write_bytes(b"PAR1")
     with pytest.raises(UsageError, match=r"manifest.parquet is lost or damaged, .*; name the data to evaluate on"):
         evaluate(run)
+    assert "clips_trained_on" not in evaluate(run, films / "annotations.csv", workers=0)["label"].protocol
+
+
+def test_a_run_is_not_taken_for_one_of_folds(run: Path, films: Path) -> None:
+    with pytest.raises(UsageError, match="holds a run without --folds; give another --out"):
+        cross_validate(films, preset="motion", kind="csv", epochs=2, workers=0, out=run)
 
 
 def test_data_may_be_spelt_otherwise(run: Path, films: Path, monkeypatch: pytest.MonkeyPatch) -> None:

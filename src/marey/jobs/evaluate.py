@@ -49,6 +49,36 @@ def evaluate(
     narrator = narrator or Silent()
     if not isinstance(model, Trained):
         model_file(Path(model))  # a run without a model is refused before anything is read
+    manifest, samples, split = clips_to_score(
+        model, data, split=split, kind=kind, root=root, group_by=group_by, edits=edits
+    )
+    trained = model if isinstance(model, Trained) else open_model(Path(model), device=device, decoder=decoder)
+    return score(
+        trained,
+        samples,
+        manifest,
+        split=split,
+        views=views,
+        workers=pick_workers(workers),
+        max_bad=max_bad,
+        seed=seed,
+        use_cache=use_cache,
+        learned=learned_by(trained),
+        narrator=narrator,
+    )
+
+
+def clips_to_score(
+    model: str | Path | Trained,
+    data: str | Path | Manifest | None,
+    *,
+    split: str | None,
+    kind: str | None,
+    root: str | Path | None,
+    group_by: str | None,
+    edits: ClassEdits | None,
+) -> tuple[Manifest, Sequence[Sample], str]:
+    """The data, which of its samples are asked for, and what that choice is called; for arguments see `evaluate`."""
     if data is None:
         if isinstance(model, Trained) or not Path(model).is_dir():
             raise UsageError(f"{model} is no run folder and so has no held-out split; name the data to evaluate on")
@@ -64,20 +94,7 @@ def evaluate(
         raise UsageError(f"{manifest.source} has no clips in its {split} split; {_splits(manifest)}")
     if data is None and not isinstance(model, Trained):
         samples = found_again(samples, read_run(Path(model)), root=root)
-    trained = model if isinstance(model, Trained) else open_model(Path(model), device=device, decoder=decoder)
-    return score(
-        trained,
-        samples,
-        manifest,
-        split=split or "all",
-        views=views,
-        workers=pick_workers(workers),
-        max_bad=max_bad,
-        seed=seed,
-        use_cache=use_cache,
-        learned=learned_by(trained),
-        narrator=narrator,
-    )
+    return manifest, samples, split or "all"
 
 
 def score(
@@ -184,7 +201,10 @@ def learned_by(trained: Trained) -> tuple[Sample, ...] | None:
     folder = None if trained.path is None else trained.path.parent
     if folder is None or not (folder / "run.json").is_file() or not (folder / "manifest.parquet").is_file():
         return None
-    return manifest_of(read_run(folder)).part("train")
+    try:
+        return manifest_of(read_run(folder)).part("train")
+    except UsageError:  # the model answers without them
+        return None
 
 
 def _refuse_without_data(*, kind: str | None, group_by: str | None, edits: ClassEdits | None) -> None:

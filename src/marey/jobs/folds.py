@@ -126,7 +126,8 @@ def cross_validate(
     manifest = _for_folds(load_data(data, kind=kind, root=root, group_by=group_by, edits=edits))
     choice = choose_preset(manifest, name=preset, device=place)
     folder = Path(out) if out else default_folder(f"{Path(data).stem}-folds")
-    before = resume_run(folder, asked, manifest, defaults=defaults_of(cross_validate))
+    defaults = {name: value for name, value in defaults_of(cross_validate).items() if name != "folds"}
+    before = resume_run(folder, asked, manifest, defaults=defaults)
     if before and before.finished:
         narrator.say(f"{folder} is finished already; nothing is left to do")
         return read_folds(folder)
@@ -134,11 +135,10 @@ def cross_validate(
     assignments = [
         grouped_folds(manifest, folds=folds, seed=s, near_duplicate_groups=duplicates) for s in range(fold_seeds)
     ]
-    defaults = {name: value for name, value in defaults_of(cross_validate).items() if name != "folds"}
     command = command_line("train", {**asked, "out": str(folder)}, defaults)
     fresh = not folder.exists()
     details = {"preset": choice.preset.name, "command": command}
-    run = begin_run(folder, asked, manifest, details, defaults=defaults_of(cross_validate))
+    run = begin_run(folder, asked, manifest, details, defaults=defaults)
     rounds = f"{folds} folds x {counted(fold_seeds, 'seed')}"
     narrator.say(f"{manifest.source}: {manifest.kind}, {counted(len(manifest), 'clip')}, {rounds}")
     narrator.say(f"preset: {choice.preset.name}" + (f" ({choice.why})" if choice.why else "") + f"; run: {folder}")

@@ -177,6 +177,8 @@ def resume_run(
     if not (folder / "run.json").exists():
         return None
     before, asked = read_run(folder), _as_json(_asked(arguments, manifest))
+    if before.of_folds != ("folds" in arguments):
+        raise UsageError(f"{folder} holds a run {'with' if before.of_folds else 'without'} --folds; give another --out")
     for what in ("arguments", "data"):
         old, new = {**defaults, **before.info[what]}, asked[what]
         other = [key for key in {**before.info[what], **new} if _meant(key, old.get(key)) != _meant(key, new.get(key))]
