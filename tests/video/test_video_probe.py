@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from numbered_video import numbers, write_numbered
+from numbered_video import numbers, picture, write_numbered
 
 from marey.errors import VideoError
 from marey.video import open_video, probe, verify
@@ -72,6 +72,21 @@ def test_a_start_at_five_seconds_is_no_lie(name: str, folder: Path) -> None:
     assert verify(path).duration_s == probe(path).duration_s == pytest.approx(2.0, abs=0.05)
     with open_video(path) as video:
         assert numbers(video.frames_at([0.0, 1.0, 1.95]).frames) == [0, 30, 58]
+
+
+def test_another_stream_that_is_longer_is_no_lie(folder: Path) -> None:
+    """Matroska has one duration for all: here that of a second camera."""
+    path = folder / "cameras.mkv"
+    with av.open(str(path), "w") as out:
+        streams = [out.add_stream("mpeg4", rate=30) for _ in range(2)]
+        for stream in streams:
+            stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for stream, count in zip(streams, (30, 90), strict=True):
+            for number in range(count):
+                frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")
+                out.mux(stream.encode(frame))
+            out.mux(stream.encode(None))
+    assert verify(path).duration_s == pytest.approx(1.0, abs=2e-3)
 
 
 def test_later_fragments_alone(folder: Path) -> None:
@@ -137,7 +152,7 @@ def test_unreadable(plain: Path, tmp_path: Path) -> None:
 
 def test_a_link_to_nothing(plain: Path, tmp_path: Path) -> None:
     (tmp_path / "link.mp4").symlink_to(tmp_path / "gone.mp4")
-    refused(tmp_path / "link.mp4", r"is a link to .*gone\.mp4, which is not there; mend or remove it")
+    refused(tmp_path / "link.mp4", r"is a link to .*gone\.mp4, which is not there; mend the link")
     (tmp_path / "gone.mp4").write_bytes(plain.read_bytes())
     assert probe(tmp_path / "link.mp4").frame_count == 60
 

@@ -53,7 +53,7 @@ def locate(path: Source) -> Bytes:
             pass
     except FileNotFoundError:
         if file.is_symlink():
-            raise VideoError(name, f"is a link to {file.readlink()}, which is not there; mend or remove it") from None
+            raise VideoError(name, f"is a link to {file.readlink()}, which is not there; mend the link") from None
         raise VideoError(name, "there is no such file; check the path") from None
     except OSError as error:
         raise VideoError(name, f"cannot be opened ({error.strerror}); check its permissions") from None

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import av
 import numpy as np
 from av import VideoFrame
-from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.stream import VideoStream
@@ -146,7 +145,7 @@ def _own_end(container: InputContainer, stream: VideoStream, clock: Clock) -> fl
 
 
 def _file_end(container: InputContainer, clock: Clock) -> float:
-    """The end in seconds by the header of the file, of sound as well; 0 where it does not say.
+    """The end in seconds by the header of the file, of whatever lasts longest in it; 0 where it does not say.
 
     Matroska's Duration is a length, says its specification, but FFmpeg writes the last time there, counted from 0, and
     in ASF too. They differ where nothing comes at 0; the lesser is taken, so that nobody is accused for the other.
@@ -198,7 +197,7 @@ class _Packets(NamedTuple):
 
 def _read_packets(container: InputContainer, stream: VideoStream, clock: Clock) -> _Packets:
     """The times of all packets from here on; where the bytes run out, those before."""
-    starts, last, end, sound_s = array("q"), clock.zero, clock.zero, 0.0
+    starts, last, end, others_s = array("q"), clock.zero, clock.zero, 0.0
     try:
         for packet in container.demux():
             if not packet.size or packet.is_discard:
@@ -208,11 +207,11 @@ def _read_packets(container: InputContainer, stream: VideoStream, clock: Clock) 
                 starts.append(len(starts) * clock.frame if tick is None else tick)
                 if starts[-1] >= last:
                     last, end = starts[-1], starts[-1] + (packet.duration or clock.frame)
-            elif isinstance(packet.stream, AudioStream) and packet.pts is not None and packet.time_base:
-                sound_s = max(sound_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+            elif packet.pts is not None and packet.time_base:
+                others_s = max(others_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
     except FFmpegError:
         pass
-    all_end_s = max(clock.seconds(end), sound_s - float(clock.zero * clock.base))
+    all_end_s = max(clock.seconds(end), others_s - float(clock.zero * clock.base))
     return _Packets(np.sort(np.asarray(starts, dtype=np.int64)), end, all_end_s)
 
 
