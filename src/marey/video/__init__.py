@@ -11,6 +11,7 @@ from .modality import READ_FROM_VIDEOS, read_input
 from .probe import VideoInfo, probe, verify
 from .sample import clip_seconds, view_seconds, window_starts
 from .transform import crops, resize_short, to_input
+from .vectors import VectorVideo, has_vectors, motion_vectors, vector_stream
 from .write import VideoWriter
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "ClipSpec",
     "DecoderName",
     "FlowMethod",
+    "VectorVideo",
     "Video",
     "VideoInfo",
     "VideoWriter",
@@ -30,8 +32,10 @@ __all__ = [
     "dense_flow",
     "flow_stream",
     "flow_to_bytes",
+    "has_vectors",
     "log_mel",
     "log_mel_bytes",
+    "motion_vectors",
     "open_video",
     "probe",
     "read_audio",
@@ -39,6 +43,7 @@ __all__ = [
     "resize_short",
     "to_input",
     "torchcodec_problem",
+    "vector_stream",
     "verify",
     "view_seconds",
     "window_starts",

@@ -77,6 +77,7 @@ class Trace:
         self._sent: dict[int, tuple[int, bool]] = {}  # tick -> place in the order of decoding; others predicted from it
         self._used: dict[int, int] = {}  # the same for those that others are predicted from alone: place
         self._last: int | None = None  # the last reference that was shown
+        self._latest: np.ndarray | None = None  # the last motion that vectors told
         self._past: dict[int, tuple[np.ndarray, int]] = {}  # tick of a reference -> motion since a keyframe, its tick
 
     def note(self, packet: Packet) -> None:
@@ -111,7 +112,6 @@ class Trace:
     def _seen(self, tick: int, frame: VideoFrame) -> _Seen:
         kind = frame.pict_type
         order, used = self._sent.get(tick, (None, kind != PictureType.B))
-        blind = kind == PictureType.B and not self._h264  # FFmpeg exports zeros for these frames of MPEG-4
         past = future = None
         if kind == PictureType.I:
             pass
@@ -121,9 +121,11 @@ class Trace:
             known = [each for each, place in self._used.items() if place < order]
             past = max((each for each in known if each < tick), default=None)
             future = min((each for each in known if each > tick), default=None)
-        found = None if kind == PictureType.I or blind else frame.side_data.get("MOTION_VECTORS")
+        found = None if kind == PictureType.I else frame.side_data.get("MOTION_VECTORS")
+        # Of MPEG-4, FFmpeg exports zeros for B-frames, and nothing for the frame that it gives out last.
+        blind = not self._h264 and kind != PictureType.I and (kind == PictureType.B or found is None)
         vectors = Vectors(
-            b"" if found is None else bytes(found),
+            b"" if found is None or blind else bytes(found),
             1.0 if past is None else (tick - past) / self._frame_ticks,
             1.0 if future is None else (future - tick) / self._frame_ticks,
         )
@@ -136,9 +138,15 @@ class Trace:
     def _moved(self, held: list[_Seen]) -> Iterator[Moved]:
         """The motion of some frames of one size."""
         paces = list(velocities([seen.vectors for seen in held], cells(*held[0].coded)))
-        for k in range(len(held) - 2, -1, -1):
-            if held[k].blind:  # as fast as the frame that it leads up to
-                paces[k] = paces[k + 1]
+        for k, seen in enumerate(held):
+            if not seen.blind:
+                self._latest = self._latest if seen.intra else paces[k]
+                continue
+            onward = next((j for j in range(k + 1, len(held)) if not held[j].blind), None)
+            if onward is not None and not held[onward].intra:
+                paces[k] = paces[onward]  # as fast as the frame that it leads up to
+            elif self._latest is not None and self._latest.shape == paces[k].shape:
+                paces[k] = self._latest
         for seen, pace in zip(held, paces, strict=True):
             tick, past, since, key = seen.tick, seen.past, pace, seen.tick
             if past is not None and tick - past != self._frame_ticks:
