@@ -1,11 +1,15 @@
 """Networks that are fed motion are trained, scored and asked about videos as all others are."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from marey.jobs import Trial, evaluate, predict, train
+from marey.app.cli import main
+from marey.errors import UsageError
+from marey.jobs import ClassEdits, Trial, evaluate, evaluate_together, predict, train
+from marey.results import Evaluation
 
 
 @pytest.fixture(scope="module")
@@ -28,3 +32,60 @@ def test_windows_and_clips_see_the_same_flow(trial: Trial, small_films: Path, tm
     timelines, _ = predict(trial.folder, [str(film)], views="2x1", out=tmp_path / "out", overlay=False)
     (timeline,) = timelines.values()
     assert max(scored.scores) == pytest.approx(timeline.video_scores[scored.predicted], abs=1e-5)
+
+
+@pytest.fixture(scope="module")
+def streams(small_films: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """A network of frames and one of motion vectors, trained apart on one split."""
+    root = tmp_path_factory.mktemp("streams")
+    presets = ("single_frame_stage", "vectors_stage")
+    data = small_films / "annotations.csv"
+    return [train(data, preset=name, epochs=1, workers=0, out=root / name).folder for name in presets]
+
+
+def test_streams_trained_apart_are_evaluated_together(streams: list[Path]) -> None:
+    scores = [_scores(evaluate(run)["label"]) for run in streams]
+    runs = [str(run) for run in streams]
+    added, mean = (_scores(evaluate_together(runs, fuse=fuse)["label"]) for fuse in ("add", "mean"))
+    np.testing.assert_allclose(mean, (scores[0] + scores[1]) / 2, atol=1e-6)
+    product = scores[0] * scores[1]
+    np.testing.assert_allclose(added, product / product.sum(1, keepdims=True), atol=1e-5)
+    svm = evaluate_together(runs, fuse="svm")["label"]
+    assert svm.protocol["fuse"] == "svm" and svm.protocol["preset"] == "single_frame_stage + vectors_stage"
+
+
+def _scores(evaluation: Evaluation) -> np.ndarray:
+    return np.array([clip.scores for clip in evaluation.clips])
+
+
+def test_what_cannot_be_fused_is_refused(
+    streams: list[Path], small_films: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UsageError, match="one model has nothing to be fused with; name two or more"):
+        evaluate_together(streams[:1])
+    with pytest.raises(UsageError, match="--fuse is 'max'; it is one of add, mean, svm"):
+        evaluate_together(streams, fuse="max")
+    table = tmp_path / "all.csv"
+    table.write_text(f"path,label\n{small_films}/up/up0.mp4,up\n")
+    with pytest.raises(
+        UsageError, match=r"--fuse svm is fitted on validation clips, and .* leaves none beside the all"
+    ):
+        evaluate_together(streams, table, fuse="svm")
+    edits = ClassEdits(leave_out=("still",))
+    data = small_films / "annotations.csv"
+    other = train(data, preset="single_frame_stage", epochs=1, workers=0, out=tmp_path / "two", edits=edits).folder
+    with pytest.raises(UsageError, match=r"\(3 classes\) and single_frame_stage \(2 classes\) do not tell the same"):
+        evaluate_together([streams[0], other])
+    sentences = {
+        (str(streams[0]), str(streams[1])): "2 models are named; say with --fuse add, mean or svm how to merge",
+        (str(streams[0]), "--fuse", "add"): "--fuse needs two models or more",
+        (str(streams[0]), "--fuse", "max"): "--fuse is 'max'; it can be add, mean or svm",
+    }
+    for arguments, sentence in sentences.items():
+        assert main(["evaluate", *arguments]) == 2
+        assert sentence in capsys.readouterr().err
+
+
+def test_the_command_fuses(streams: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", *map(str, streams), "--fuse", "add", "--json", "-q"]) == 0
+    assert json.loads(capsys.readouterr().out)["protocol"]["fuse"] == "add"

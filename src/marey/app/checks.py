@@ -41,6 +41,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "--balance": ("none", "sampling", "weights"),
     "--clear": ("features", "downloads", "all"),
     "--decoder": ("auto", "pyav", "torchcodec"),
+    "--fuse": ("add", "mean", "svm"),
     "--level": ("studio", "street"),
     "--precision": ("fp32", "bf16"),
     "--split": ("train", "val", "test"),
@@ -101,6 +102,29 @@ def model_exists(path: Path) -> None:
     """Refuse a run or file that is not there."""
     if not path.exists():
         raise UsageError(f"{path} does not exist; give a run folder (`marey runs` lists them) or a .safetensors file")
+
+
+def models_and_data(given: Sequence[str], *, fuse: bool) -> tuple[list[Path], str | None]:
+    """Runs and files of models, and the data where the last name is neither; UsageError for several unless fused."""
+    models = [Path(name) for name in given if is_model(Path(name))]
+    rest = [name for name in given[1:] if not is_model(Path(name))]
+    if not models or not is_model(Path(given[0])):
+        model_exists(Path(given[0]))
+        models = [Path(given[0]), *models]
+    if len(rest) > 1 or (rest and given[-1] != rest[0]):
+        raise UsageError(f"{' and '.join(rest)} are not runs or .safetensors files; name models first, and data last")
+    if fuse and len(models) < 2:
+        raise UsageError("--fuse needs two models or more; name their run folders or .safetensors files")
+    if not fuse and len(models) > 1:
+        raise UsageError(f"{len(models)} models are named; say with --fuse add, mean or svm how to merge what they say")
+    if rest:
+        data_exists(rest[0])
+    return models, rest[0] if rest else None
+
+
+def is_model(path: Path) -> bool:
+    """Whether a name is that of a run folder or of weights, by its look."""
+    return (path / "run.json").is_file() or (path.suffix == ".safetensors" and path.is_file())
 
 
 def videos_exist(videos: Sequence[str]) -> None:

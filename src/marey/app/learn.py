@@ -1,5 +1,6 @@
 """Commands that use what was learned, or prepare for it: evaluate, predict, plan, demo; train is beside it."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -7,15 +8,22 @@ import typer
 
 from . import options as o
 from . import show
-from .checks import checked, data_exists, model_exists, place_is_free, videos_exist
+from .checks import checked, data_exists, model_exists, models_and_data, place_is_free, videos_exist
 from .console import Terminal, print_error, print_json, print_table, print_text
 from .train import train
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(metavar="RUN|FILE", help="run folder or .safetensors file")],
-    data: Annotated[
-        str | None, typer.Argument(metavar="[DATA]", help="labelled videos [default: the run's held-out clips]")
+    given: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN|FILE... [DATA]",
+            help="run folder or .safetensors file, several with --fuse; then labelled videos "
+            "[default: the run's held-out clips]",
+        ),
+    ],
+    fuse: Annotated[
+        str | None, typer.Option("--fuse", callback=checked, help="merge what several models say: add, mean or svm")
     ] = None,
     split: Annotated[str | None, typer.Option("--split", callback=checked, help="train, val or test only")] = None,
     views: o.Views = None,
@@ -35,17 +43,15 @@ def evaluate(
     quiet: o.Quiet = False,
     verbose: o.Verbose = False,
 ) -> None:
-    """Score a model on held-out or other labelled clips, with intervals and the protocol stamp."""
-    model_exists(model)
-    if data is not None:
-        data_exists(data)
+    """Score a model, or several as one, on held-out or other labelled clips, with intervals and the protocol stamp."""
+    models, data = models_and_data(given, fuse=fuse is not None)
     place_is_free(out, folder=False)
-    from ..jobs import evaluate as job
-    from ..jobs import evaluation_dict, write_json
+    from ..jobs import evaluate as alone
+    from ..jobs import evaluate_together, evaluation_dict, write_json
 
+    job = partial(evaluate_together, models, fuse=fuse) if fuse else partial(alone, models[0])
     with Terminal(quiet=quiet, verbose=verbose) as terminal:
         found = job(
-            model,
             data,
             split=split,
             views=views or "1x1",

@@ -5,6 +5,7 @@ from .demo import DemoResult, demo
 from .doctor import Finding, doctor
 from .evaluate import evaluate, evaluation_dict
 from .folds import CrossValidation, cross_validate
+from .fuse import evaluate_together
 from .narrate import Narrator, Silent, progress_of
 from .plan import Plan, plan
 from .predict import output_files, predict
@@ -31,6 +32,7 @@ __all__ = [
     "demo",
     "doctor",
     "evaluate",
+    "evaluate_together",
     "evaluation_dict",
     "flag_of",
     "list_runs",
