@@ -36,6 +36,9 @@ def convert(
         str | None,
         typer.Option("--labels", metavar="NAMES", help="file with a class name a line, or a data set like kinetics400"),
     ] = None,
+    variant: Annotated[
+        str | None, typer.Option("--variant", help="build of the preset [default: the one that the tensors show]")
+    ] = None,
     json: o.Json = False,
 ) -> None:
     """Turn official weights into a checkpoint that every command takes; refuses what does not fit exactly."""
@@ -49,7 +52,9 @@ def convert(
 
         names = read_labels(labels)
     try:
-        made = convert_weights(path, out, preset=preset, num_classes=num_classes, new_head=new_head, labels=names)
+        made = convert_weights(
+            path, out, preset=preset, num_classes=num_classes, new_head=new_head, labels=names, variant=variant
+        )
     except Misfit as misfit:
         _print_diff(misfit.diff, json=json)
         raise
@@ -60,15 +65,18 @@ def convert(
     for what, found in (
         ("kernels of images spread over time", made.inflated),
         ("counters of normalization set to zero", made.supplied),
-        ("tensors of a new head", made.fresh),
+        ("tensors that start afresh", made.fresh),
+        ("tensors of other networks left behind", made.left),
     ):
         if found:
             print_text(f"{len(found)} {what}: {_some(found)}")
     if not made.classes:
         print_text(f"written to {made.out}: {made.preset}, a network of optical flow")
         return
-    variant = f" (variant {made.variant})" if made.variant else ""
-    print_text(f"written to {made.out}: {made.preset}{variant}, {made.classes} classes, names: {made.labels}")
+    build = f" (variant {made.variant})" if made.variant else ""
+    print_text(f"written to {made.out}: {made.preset}{build}, {made.classes} classes, names: {made.labels}")
+    if made.alike and variant is None:
+        print_text(f"note: the tensors do not tell it from variant {' or '.join(made.alike)}; --variant takes one")
     print_text(f"next: marey predict {made.out} VIDEO")
 
 
@@ -106,8 +114,14 @@ def _print_diff(diff: "Diff", *, json: bool) -> None:
         return
     for what, names in (
         ("missing", diff.missing),
-        ("unexpected", diff.unexpected),
-        ("misshapen", [f"{name}: {there} in the file, {here} in the network" for name, there, here in diff.misshapen]),
+        ("unexpected", [f"{name}{diff.origin(name)}" for name in diff.unexpected]),
+        (
+            "misshapen",
+            [
+                f"{name}: {there}{diff.origin(name) or ' in the file'}, {here} in the network"
+                for name, there, here in diff.misshapen
+            ],
+        ),
     ):
         for name in names[:SHOWN]:
             print_text(f"{what:<11} {name}")

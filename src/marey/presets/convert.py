@@ -3,18 +3,19 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ..errors import CheckpointError, UsageError
 from ..training import file_hash, load_checkpoint, save_checkpoint
-from ..weights import FileFacts, read_weights
-from .build import classes_in, find_preset
-from .fit import Diff, Fit, best_fits, blank_state, fits_of, known_releases
+from ..weights import FileFacts, Heads, read_weights
+from .build import check_classes, classes_in, find_preset
+from .fit import Diff, Fit, alike_builds, best_fits, blank_state, fits_of, known_releases
 from .flow_network import SPYNET, holds_spynet, spynet_header, spynet_state
+from .image_start import fresh_state, image_start
 from .labels import LABEL_LISTS, label_list
 from .preset import Preset
 
@@ -34,18 +35,21 @@ class Misfit(CheckpointError):
 class Conversion:
     """What was made of a file.
 
+    alike     other variants of the preset whose tensors are the same, so that the file does not tell which it is of
     release   whose names of tensors it has
     params    parameters of the network
     classes   how many it tells apart; 0 of a network of optical flow
     supplied  counters of normalization that the file lacks, set to zero
     inflated  kernels of images that were spread over time
-    fresh     tensors of a new head, drawn from a fixed seed
+    fresh     tensors of a new head, and of all that a start from a network of images lacks, drawn from a fixed seed
+    left      tensors of other networks in the file, which stay behind
     labels    where the class names come from: a data set, the caller, or numbers
     """
 
     out: str
     preset: str
     variant: str | None
+    alike: tuple[str, ...]
     release: str
     format: str
     classes: int
@@ -54,6 +58,7 @@ class Conversion:
     supplied: tuple[str, ...]
     inflated: tuple[str, ...]
     fresh: tuple[str, ...]
+    left: tuple[str, ...]
     labels: str
     sha256: str
 
@@ -88,14 +93,17 @@ def convert_weights(
     num_classes: int | None = None,
     new_head: bool = False,
     labels: Sequence[str] | None = None,
+    variant: str | None = None,
 ) -> Conversion:
     """Write the weights of an official file as a checkpoint that `create_model(preset, weights=out)` takes.
 
     preset       its name; None takes the only one that fits exactly
     num_classes  as many as the file's head has unless given; another number needs `new_head`
-    new_head     start what depends on the classes afresh; everything else must still fit exactly
+    new_head     start what depends on the classes afresh; everything else must still fit exactly, but that a ViT of
+                 images starts a Motionformer or a TimeSformer
     labels       class names in the order of the logits; None takes the data set's own where the preset's published
                  scores tell it and the numbers agree, else numbers them
+    variant      which build of the preset; None takes the one that the names and shapes of the tensors show
 
     Nothing is written unless every tensor of the network is there with its shape and no other is. Raises Misfit with
     the difference, CheckpointError for a file that cannot be read, UsageError for a request that makes no sense.
@@ -103,9 +111,9 @@ def convert_weights(
     path, out = Path(path), Path(out)
     if out.is_dir() or out.resolve() == path.resolve():
         raise UsageError(f"{out} is {'a folder' if out.is_dir() else 'the file to convert'}; name a new file to write")
-    if num_classes is not None and num_classes < 1:
-        raise UsageError(f"num_classes is {num_classes}; a model needs at least 1")
-    wanted = find_preset(preset) if preset is not None and preset != SPYNET else None
+    if num_classes is not None:
+        check_classes(num_classes)
+    wanted = _wanted(preset, variant)
     tensors, facts = read_weights(path)
     if "marey" in facts.metadata:
         name = load_checkpoint(path)[0]["preset"]
@@ -116,9 +124,12 @@ def convert_weights(
     _refuse_non_finite(path, tensors)
     if preset == SPYNET or (wanted is None and holds_spynet(tensors)):
         return _flow_network(path, out, tensors, facts, asks_classes=bool(num_classes or new_head or labels))
-    fit = fits_of(wanted, tensors)[0] if wanted else _only_fit(path, tensors)
+    fits = fits_of(wanted or _only_fit(path, tensors).preset, tensors, variant=variant)
+    fit = fits[0]
     classes = num_classes or (len(labels) if labels else None) or (None if new_head else fit.classes)
     classes = classes or fit.preset.classes
+    if new_head and (start := image_start(path, fits, tensors, variant=variant, classes=classes)):
+        fit = start
     if set(fit.diff.names) - (set(fit.head) if new_head else set()):
         raise Misfit(_misfit(path, fit, tensors, classes), fit.diff)
     if not new_head and classes != fit.classes:
@@ -130,15 +141,17 @@ def convert_weights(
         raise UsageError(f"there are {len(labels)} labels and {classes} classes; give as many names as classes")
     fresh = _new_head(fit, classes) if new_head else {}
     state = _in_order(fit, {**fit.tensors, **fresh}, classes)
-    names, source = _labels(fit.preset, classes, labels, known=not new_head)
+    heads = {"label": classes} if new_head or not fit.heads else fit.heads
+    names, source = _labels(fit.preset, heads, labels, known=not new_head)
     digest = file_hash(facts.file)
-    header = _header(fit, classes, names)
+    header = _header(fit, heads, names)
     header["source"] = {"release": fit.release, "format": facts.format, "file": path.name, "sha256": digest}
     save_checkpoint(out, state, header)
     return Conversion(
         out=str(out),
         preset=fit.preset.name,
         variant=fit.variant,
+        alike=alike_builds(fit, fits),
         release=fit.release,
         format=facts.format,
         classes=classes,
@@ -146,10 +159,21 @@ def convert_weights(
         tensors=len(state),
         supplied=fit.supplied,
         inflated=fit.inflated,
-        fresh=tuple(fresh),
+        fresh=fit.begun or tuple(fresh),
+        left=fit.left,
         labels=source,
         sha256=digest,
     )
+
+
+def _wanted(preset: str | None, variant: str | None) -> Preset | None:
+    """The preset that is named, which has the variant; None where none is, or the network of optical flow."""
+    wanted = find_preset(preset) if preset is not None and preset != SPYNET else None
+    if variant is not None:
+        if wanted is None:
+            raise UsageError(f"variant {variant!r} is of a preset that is not named; name the preset too")
+        wanted.builder(variant)
+    return wanted
 
 
 def _flow_network(
@@ -165,6 +189,7 @@ def _flow_network(
         out=str(out),
         preset=SPYNET,
         variant=None,
+        alike=(),
         release=release,
         format=facts.format,
         classes=0,
@@ -173,6 +198,7 @@ def _flow_network(
         supplied=(),
         inflated=(),
         fresh=(),
+        left=(),
         labels="none",
         sha256=digest,
     )
@@ -253,10 +279,8 @@ def _nearest(fits: Sequence[Fit]) -> str:
 
 
 def _new_head(fit: Fit, classes: int) -> dict[str, Tensor]:
-    """Fresh values of what depends on the classes, the same every time."""
-    with torch.random.fork_rng(devices=()):
-        torch.manual_seed(0)
-        state = fit.preset.builder(fit.variant)(num_classes=classes).state_dict()
+    """Fresh values of what depends on the classes."""
+    state = fit.tensors if fit.begun else fresh_state(fit.preset.builder(fit.variant), classes=classes)
     return {name: state[name] for name in fit.head}
 
 
@@ -267,15 +291,15 @@ def _in_order(fit: Fit, tensors: Mapping[str, Tensor], classes: int) -> dict[str
     }
 
 
-def _labels(preset: Preset, classes: int, labels: Sequence[str] | None, *, known: bool) -> tuple[list[str], str]:
-    """(names, where they come from)."""
+def _labels(preset: Preset, heads: Heads, labels: Sequence[str] | None, *, known: bool) -> tuple[list[str], str]:
+    """(names of all heads' classes, where they come from)."""
     if labels is not None:
         return list(labels), "given"
     sets = {_letters(score.dataset) for score in preset.scores} if known else set()
     for name in LABEL_LISTS:
-        if _letters(name) in sets and len(label_list(name)) == classes:
+        if _letters(name) in sets and [len(label_list(name))] == [*heads.values()]:
             return list(label_list(name)), name
-    return [f"class {index}" for index in range(classes)], "numbered"
+    return [f"class {index}" for classes in heads.values() for index in range(classes)], "numbered"
 
 
 def _letters(name: str) -> str:
@@ -283,16 +307,17 @@ def _letters(name: str) -> str:
     return "".join(sign for sign in name.casefold() if sign.isalpha())
 
 
-def _header(fit: Fit, classes: int, names: Sequence[str]) -> dict[str, Any]:
+def _header(fit: Fit, heads: Heads, names: Sequence[str]) -> dict[str, Any]:
     """What a checkpoint must say of itself; a window shows at least what one clip spans."""
     clip = fit.preset.fed(fit.variant)
+    rest = iter(names)
     span_s = 0.0 if clip.sampling == "uniform" else clip.frames * clip.stride / (clip.fps or 25.0)
     return {
         "preset": fit.preset.name,
-        "arguments": {"num_classes": classes, **fit.preset.arguments}
+        "arguments": {"num_classes": sum(heads.values()), **fit.preset.arguments}
         | ({"variant": fit.variant} if fit.variant else {}),
         "clip": clip.to_dict(),
-        "labels": {"label": list(names)},
+        "labels": {head: list(islice(rest, classes)) for head, classes in heads.items()},
         "multi_label": False,
         "window_s": round(max(LEAST_WINDOW_S, span_s), 6),
         "metrics": {},

@@ -1,5 +1,6 @@
 """Which preset a file's tensors belong to: every release's names tried, compared with networks on the meta device."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -14,7 +15,7 @@ from .preset import Preset
 from .table import PRESETS
 
 Shape = tuple[int, ...]
-OWN_NAMES = "Marey"  # of a plain state dict of one of our own networks
+OWN_NAMES = Release("Marey", "a plain state dict of one of our own networks", (), dict)
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,9 @@ class Fit:
     supplied  counters of normalization that older files lack; they are zero
     inflated  kernels that were spread over time
     diff      against the network for `classes`, or for the preset's own number
+    left      tensors of other networks in the same file
+    heads     names and classes of the heads that are one here, where the file has several
+    begun     tensors with fresh values, of a network that starts from one of images
     """
 
     preset: Preset
@@ -74,6 +78,9 @@ class Fit:
     supplied: tuple[str, ...]
     inflated: tuple[str, ...]
     diff: Diff
+    left: tuple[str, ...] = ()
+    heads: Mapping[str, int] = field(default_factory=dict)
+    begun: tuple[str, ...] = ()
 
 
 @cache
@@ -97,12 +104,11 @@ def head_of(preset: Preset, variant: str | None) -> dict[str, int]:
     }
 
 
-def readings(tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, dict[str, Tensor], bool]]:
-    """(release, tensors under our names, whether it inflates) for every release that the names may be of."""
-    for release in RELEASES:
+def readings(tensors: Mapping[str, Tensor]) -> Iterator[tuple[Release, dict[str, Tensor]]]:
+    """(release, tensors under our names) for every release that the names may be of."""
+    for release in (*RELEASES, OWN_NAMES):
         if release.fits(tensors) and (named := _translated(release, tensors)) is not None:
-            yield release.name, named, release.inflates
-    yield OWN_NAMES, dict(tensors), False
+            yield release, named
 
 
 def fits_of(preset: Preset, tensors: Mapping[str, Tensor], *, variant: str | None = None) -> list[Fit]:
@@ -111,8 +117,8 @@ def fits_of(preset: Preset, tensors: Mapping[str, Tensor], *, variant: str | Non
     `variant` is the only build to compare with; without it, all are.
     """
     found = [
-        _fit(preset, build, release, named, inflates, tensors)
-        for release, named, inflates in readings(tensors)
+        _fit(preset, build, release, named, tensors)
+        for release, named in readings(tensors)
         for build in ((None, *preset.variants) if variant is None else (variant,))
     ]
     return sorted(found, key=lambda fit: (fit.diff.count, _distance(fit)))
@@ -151,22 +157,31 @@ def known_releases(tensors: Mapping[str, Tensor]) -> tuple[str, ...]:
 def _fit(
     preset: Preset,
     variant: str | None,
-    release: str,
+    release: Release,
     named: Mapping[str, Tensor],
-    inflates: bool,
     tensors: Mapping[str, Tensor],
 ) -> Fit:
     shapes = shapes_of(preset, variant, preset.classes)
     if len(shapes.keys() & named.keys()) < len(shapes) // 2:  # another network, whose head need not be known
-        return Fit(preset, variant, release, named, None, (), (), (), _diff(named, shapes, tensors))
+        return Fit(preset, variant, release.name, named, None, (), (), (), _diff(named, shapes, tensors))
     head = head_of(preset, variant)
     held = _classes_held(named, shapes, head, preset.classes)
     shapes = shapes_of(preset, variant, held or preset.classes)
     filled, supplied = _with_counters(named, shapes)
-    flat = [name for name, tensor in filled.items() if inflates and _is_flat(tensor, shapes.get(name))]
+    flat = [name for name, tensor in filled.items() if release.inflates and _is_flat(tensor, shapes.get(name))]
     filled |= {name: _inflated(filled[name], shapes[name]) for name in flat}
     return Fit(
-        preset, variant, release, filled, held, tuple(head), supplied, tuple(flat), _diff(filled, shapes, tensors)
+        preset,
+        variant,
+        release.name,
+        filled,
+        held,
+        tuple(head),
+        supplied,
+        tuple(flat),
+        _diff(filled, shapes, tensors),
+        left=_left(release, tensors),
+        heads=release.heads(tensors) if release.heads else {},
     )
 
 
@@ -216,10 +231,16 @@ def _diff(named: Mapping[str, Tensor], shapes: Mapping[str, Shape], tensors: Map
 
 def _translated(release: Release, tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
     """None where the file lacks what the release must have, or has it in a shape that cannot be rearranged."""
+    left = _left(release, tensors)
     try:
-        return release.translate(tensors)
+        return release.translate({name: tensor for name, tensor in tensors.items() if name not in left})
     except (KeyError, IndexError, ValueError, RuntimeError):
         return None
+
+
+def _left(release: Release, tensors: Mapping[str, Tensor]) -> tuple[str, ...]:
+    """Tensors of other networks in the file."""
+    return tuple(name for name in tensors if release.left and re.match(release.left, name))
 
 
 def _distance(fit: Fit) -> int:

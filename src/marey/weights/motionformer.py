@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from .release import Release, Rules, renamed
+from .release import Heads, Release, Rules, renamed
 from .vit import TIMM, split_positions
 
 RULES: Rules = (
@@ -24,9 +24,15 @@ RULES: Rules = (
 def translate(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     ours = split_positions(renamed(state, rules=RULES), "pos_embed")
     for part in ("weight", "bias"):
-        if f"head0.{part}" in ours and f"head1.{part}" in ours:
-            ours[f"fc.{part}"] = torch.cat([ours.pop(f"head0.{part}"), ours.pop(f"head1.{part}")])
+        if heads_of(state):
+            ours[f"fc.{part}"] = torch.cat([ours.pop(f"head{i}.{part}") for i in (0, 1)])
     return ours
+
+
+def heads_of(state: Mapping[str, Tensor]) -> Heads:
+    """Verbs and nouns of an EPIC-Kitchens file; nothing for one of a single head."""
+    both = all(f"head{i}.{part}" in state for i in (0, 1) for part in ("weight", "bias"))
+    return {"verb": len(state["head0.weight"]), "noun": len(state["head1.weight"])} if both else {}
 
 
 RELEASES = (
@@ -35,5 +41,6 @@ RELEASES = (
         "Motionformer, its joint and its divided baseline",
         (r"patch_embed_3d\.proj\.weight$", r"blocks\.0\.attn\.qkv\.weight$", "temp_embed$"),
         translate,
+        heads=heads_of,
     ),
 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+Heads = Mapping[str, int]  # name -> how many classes, in the order of the logits
 Rules = tuple[tuple[str, str], ...]  # (pattern, replacement): the first pattern that matches a name's beginning acts
 
 
@@ -19,6 +20,8 @@ class Release:
     translate  the file's tensors under our names; a name that it does not know stays as it is, and is refused later
     inflates   whether it holds a network of images whose kernels may be spread over time (Carreira and Zisserman,
                CVPR 2017: repeated, divided by their number)
+    left       pattern of the names of other networks in the same file, of sound, say, which stay behind
+    heads      tells from a file's tensors the heads of its classifier, where it has more than one
     """
 
     name: str
@@ -26,6 +29,8 @@ class Release:
     marks: tuple[str, ...]
     translate: Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
     inflates: bool = False
+    left: str | None = None
+    heads: Callable[[Mapping[str, Tensor]], Heads] | None = None
 
     def fits(self, names: Collection[str]) -> bool:
         return all(any(re.match(mark, name) for name in names) for mark in self.marks)

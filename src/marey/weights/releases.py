@@ -3,6 +3,7 @@
 from . import (
     dmc,
     fishnet,
+    gdt,
     glore,
     inception,
     mfnet,
@@ -31,6 +32,7 @@ RELEASES: tuple[Release, ...] = (
     *pyslowfast.RELEASES,
     *pytorchvideo.RELEASES,
     *torchvision.RELEASES,
+    *gdt.RELEASES,
     *x3d.RELEASES,
     *motionformer.RELEASES,
     *timesformer.RELEASES,

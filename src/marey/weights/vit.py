@@ -64,20 +64,36 @@ def split_positions(state: Mapping[str, Tensor], name: str) -> dict[str, Tensor]
     return out
 
 
+VIT = r"(?:vit\.)?"  # before transformers' names of a ViT with a classifier
+TRANSFORMERS: Rules = (
+    (rf"{VIT}embeddings\.cls_token$", "first.token"),
+    (rf"{VIT}embeddings\.position_embeddings$", "pos_embed"),
+    (rf"{VIT}embeddings\.patch_embeddings\.projection\.", "patches."),
+    (rf"{VIT}layernorm\.", "norm."),
+    (rf"{VIT}pooler\.dense\.", "pre_logits.fc."),
+    *bert_layers(rf"{VIT}encoder\.layer"),
+)
+
+
+def is_image_vit(state: Mapping[str, Tensor]) -> bool:
+    """Whether these are a ViT of images, in timm's names or transformers'."""
+    for patches, attention in (
+        (r"(?:model\.)?patch_embed\.proj\.weight", r"(?:model\.)?blocks\.0\.attn\.qkv\.weight"),
+        (
+            rf"{VIT}embeddings\.patch_embeddings\.projection\.weight",
+            rf"{VIT}encoder\.layer\.0\.attention\.attention\.query\.weight",
+        ),
+    ):
+        found = [tensor for name, tensor in state.items() if re.fullmatch(patches, name)]
+        if found and found[0].ndim == 4 and any(re.fullmatch(attention, name) for name in state):
+            return not any(re.search("temp_embed|time_embed|temporal", name) for name in state)
+    return False
+
+
 def from_image_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A ViT of images, in timm's names or transformers', in ours; its head is left out."""
-    if any(name.startswith("vit.") for name in state):
-        rules = (
-            (r"vit\.embeddings\.cls_token$", "first.token"),
-            (r"vit\.embeddings\.position_embeddings$", "pos_embed"),
-            (r"vit\.embeddings\.patch_embeddings\.projection\.", "patches."),
-            (r"vit\.layernorm\.", "norm."),
-            (r"vit\.pooler\.dense\.", "pre_logits.fc."),
-            *bert_layers(r"vit\.encoder\.layer"),
-        )
-        ours = renamed(joined(state), rules=rules)
-    else:
-        ours = renamed(state, rules=TIMM)
+    rules = TRANSFORMERS if any(re.match(rf"{VIT}embeddings\.", name) for name in state) else TIMM
+    ours = renamed(joined(state), rules=rules)
     ours = split_positions(ours, next(name for name in ours if name.removeprefix("model.") == "pos_embed"))
     return {name: tensor for name, tensor in ours.items() if not name.startswith(("fc.", "classifier."))}
 
@@ -101,6 +117,7 @@ def start_from_image(image: Mapping[str, Tensor], fresh: Mapping[str, Tensor]) -
     kernel[:, :, frames // 2] = held["patches.weight"]
     held["patches.weight"] = kernel
     held["positions.space"] = resampled(held["positions.space"], fresh["positions.space"].shape[1])
+    held = {name: tensor for name, tensor in held.items() if name in fresh or not name.startswith("pre_logits.")}
     for name in fresh:
         over_space = re.sub(r"\.time(_norm|)\.", lambda found: ".norm1." if found[1] else ".attention.", name)
         if over_space != name and over_space in held:
