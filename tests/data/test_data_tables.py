@@ -116,6 +116,7 @@ def test_links_in_class_folders(clips: Path, tmp_path_factory: pytest.TempPathFa
     (clips / "b/more").symlink_to(other)
     (clips / "b/more again").symlink_to(other)
     (other / "deep/round").symlink_to(clips / "b")
+    (other / "deep/up").symlink_to(clips)
     (clips / "a/gone.mp4").symlink_to("nowhere.mp4")
     names = [Path(s.path).name for s in read_manifest(clips).samples]
     assert names == ["1.mp4", "2.avi", "gone.mp4", "3.mp4", "4.MOV", "6.mp4", "7.mp4"]
@@ -123,6 +124,12 @@ def test_links_in_class_folders(clips: Path, tmp_path_factory: pytest.TempPathFa
     (clips / "c").symlink_to(other / "gone")
     with pytest.raises(DataError, match=r"/c is a link to .*/gone, which is not there; mend it or remove it"):
         read_manifest(clips, kind="folders")
+
+
+def test_a_split_folder_that_is_a_broken_link_is_named(tmp_path: Path) -> None:
+    (touch(tmp_path, "train/a/1.mp4", "train/b/2.mp4") / "val").symlink_to(tmp_path / "gone")
+    with pytest.raises(DataError, match=r"/val is a link to .*/gone, which is not there; mend it or remove it"):
+        read_manifest(tmp_path)
 
 
 def test_a_class_folder_that_is_a_broken_link_is_named(tmp_path: Path) -> None:

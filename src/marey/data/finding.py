@@ -29,12 +29,13 @@ def broken_links(folder: Path) -> list[Path]:
 def videos_below(folder: Path) -> Iterator[Path]:
     """Every video below a folder at any depth, in sorted order, hidden files and folders ignored.
 
-    Links to folders are followed, each folder once, and links to files that are not there count as files.
+    Links to folders are followed, each folder once and none that this one lies in, and links to files that are not
+    there count as files.
     """
-    been: set[Path] = set()
+    root, been = folder.resolve(), set[Path]()
     for here, folders, files in os.walk(folder, followlinks=True):
         place = Path(here).resolve()
-        if place in been:
+        if place in been or place in root.parents:
             folders.clear()
             continue
         been.add(place)

@@ -55,6 +55,11 @@ def read_folders(source: Source) -> Draft:
     splits = split_folders(source.path)
     if not splits:
         _refuse_mixed(source.path)
+    broken = [link for parent in {source.path, *splits.values()} for link in broken_links(parent)]
+    if broken:
+        raise DataError(
+            f"{min(broken)} is a link to {min(broken).readlink()}, which is not there; mend it or remove it"
+        )
     rows: list[tuple[str, Sample]] = []
     classes: set[str] = set()
     for split, parent in splits.items() or [(None, source.path)]:
@@ -63,11 +68,6 @@ def read_folders(source: Source) -> Draft:
             raise DataError(
                 f"{parent} holds {counted(len(loose), 'video')} outside any class folder, first {loose[0]}; "
                 "move each into a folder named after its class, or write a CSV with path,label"
-            )
-        broken = broken_links(parent)
-        if broken:
-            raise DataError(
-                f"{broken[0]} is a link to {broken[0].readlink()}, which is not there; mend it or remove it"
             )
         for folder in visible_folders(parent):
             found = list(videos_below(folder))

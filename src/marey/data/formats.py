@@ -252,7 +252,8 @@ def _why_no_file(source: Source) -> str:
 def _why_no_folder(source: Source) -> str:
     holding = [p for p in visible_folders(source.path) if next(videos_below(p), None)]
     loose = [p.name for p in sorted(source.path.iterdir()) if is_video(p.name)]
-    listed = [p for p in _annotation_files(source.path) if p.suffix.lower() != ".txt"]  # which may be a read-me
+    files = {p: p.suffix.lower() for p in _annotation_files(source.path)}  # a .txt may be a read-me, a .json anything
+    listed = [p for p, ending in files.items() if ending not in (".txt", ".json") or Source(p).json_fault]
     broken = broken_links(source.path)
     if listed and not holding:
         return _why_no_file(_within(source, listed[0]))

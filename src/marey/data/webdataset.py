@@ -38,11 +38,9 @@ def _members(shard: Path) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
     """key -> video member, and key -> side file's extension -> its text."""
     videos: dict[str, str] = {}
     texts: dict[str, dict[str, str]] = {}
-    end = 0
     try:
         with tarfile.open(shard, "r:") as archive:
             for member in archive:
-                end = member.offset_data + -(-member.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
                 folder, _, name = member.name.rpartition("/")
                 stem, _, extension = name.partition(".")
                 key = f"{folder}/{stem}"
@@ -54,6 +52,7 @@ def _members(shard: Path) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
                     videos[key] = member.name
                 elif extension in SIDE_FILES and (file := archive.extractfile(member)):
                     texts.setdefault(key, {})[extension] = _text(file.read(), f"{shard}, member {member.name}")
+            end = archive.offset
     except tarfile.TarError as error:
         raise DataError(f"{shard} {_tar_fault(shard, str(error))}") from error
     with shard.open("rb") as file:
