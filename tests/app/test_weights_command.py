@@ -103,7 +103,8 @@ def test_the_difference_comes_before_the_sentence(
 def test_shapes_are_shown_on_both_sides(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, said, _ = run(capsys, "weights", "convert", file, tmp_path / "out", "--preset", "resnet50")
     assert code == 2
-    assert "misshapen   encoder.stem.conv.weight: (8, 3, 7, 7) in the file, (64, 3, 7, 7) in the network" in said
+    shapes = "(8, 3, 7, 7) in the file as conv1.weight, (64, 3, 7, 7) in the network"
+    assert f"misshapen   encoder.stem.conv.weight: {shapes}" in said
 
 
 class Call:
@@ -119,6 +120,8 @@ class Call:
         (["convert", "{file}", "out", "--preset", NAME, "--labels", "zoo"], "--labels is 'zoo', neither a file nor"),
         (["convert", "{file}", "out", "--preset", NAME, "--labels", "ucf101"], "and 101 are asked for"),
         (["convert", "{file}", "out", "--preset", "resnet5_stage"], "did you mean resnet50_stage"),
+        (["convert", "{file}", "out", "--preset", NAME, "--variant", "x"], "resnet50_stage has no variant 'x'; it has"),
+        (["convert", "{file}", "out", "--variant", "x"], "variant 'x' is of a preset that is not named; name the"),
         (["convert", "nowhere", "out", "--preset", NAME], "nowhere: no such file; check the path"),
         (["convert", "{file}"], "Missing argument 'OUT'; `marey weights convert --help` explains"),
         (["inspect", "evil"], "evil: asks Python for posix.system as it is opened"),

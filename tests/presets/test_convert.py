@@ -23,6 +23,7 @@ from marey.presets import (
     inspect_weights,
     label_list,
 )
+from marey.presets.fit import alike_builds, best_fits, fits_of
 from marey.training import file_hash, load_checkpoint
 from marey.weights import Release, renamed
 from marey.weights.crc32c import crc32c, masked
@@ -128,8 +129,8 @@ def test_the_difference_is_told_name_by_name(held: dict[str, Tensor], tmp_path: 
     error = refused(
         r"wrong: does not fit r3d_stage, read by the names of torchvision: of its tensors 4 missing "
         r"\(stages\.stage1\.0\.body\.conv1\.norm\.weight, .*, \.\.\.\), 1 unexpected \(extra\.weight\), 1 of another "
-        r"shape \(stem\.conv\.weight is \(24, 3, 3, 5, 7\) in the file and \(24, 3, 3, 7, 7\) in the network\); "
-        r"no preset is nearer, so look whether the file is whole and of this network",
+        r"shape \(stem\.conv\.weight is \(24, 3, 3, 5, 7\) in the file as stem\.0\.weight and \(24, 3, 3, 7, 7\) in "
+        r"the network\); no preset is nearer, so look whether the file is whole and of this network",
         write_torch(tmp_path / "wrong", wrong),
         tmp_path / "out",
         preset=NAME,
@@ -137,6 +138,21 @@ def test_the_difference_is_told_name_by_name(held: dict[str, Tensor], tmp_path: 
     assert isinstance(error, Misfit) and error.diff.count == 6
     assert error.diff.unexpected == ("extra.weight",) and len(error.diff.missing) == 4
     assert error.diff.misshapen == (("stem.conv.weight", (24, 3, 3, 5, 7), (24, 3, 3, 7, 7)),)
+    assert error.diff.in_file == {"stem.conv.weight": "stem.0.weight"}
+
+
+def test_unexpected_tensors_go_by_the_names_of_the_file_too(held: dict[str, Tensor], tmp_path: Path) -> None:
+    """A deeper network's blocks are known by name, but not to this one."""
+    more = {name.replace("layer4.0.", "layer4.1."): x for name, x in held.items() if name.startswith("layer4.0.conv1")}
+    error = refused(
+        r"of its tensors 6 unexpected \(stages\.stage4\.1\.body\.conv1\.conv\.weight in the file as "
+        r"layer4\.1\.conv1\.0\.weight, ",
+        write_torch(tmp_path / "w", held | more),
+        tmp_path / "out",
+        preset=NAME,
+    )
+    assert isinstance(error, Misfit)
+    assert error.diff.in_file["stages.stage4.1.body.conv1.norm.bias"] == "layer4.1.conv1.1.bias"
 
 
 def test_a_file_of_another_preset_names_it(file: Path, tmp_path: Path) -> None:
@@ -266,14 +282,51 @@ def test_among_alike_variants_the_one_named_as_the_release_wins(
     assert convert_weights(ours, tmp_path / "out", preset=NAME).variant is None
 
 
+def test_builds_that_the_tensors_do_not_tell_apart_are_named_and_can_be_chosen(
+    with_variant: Preset, file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert convert_weights(file, out, preset=NAME).alike == ("again",)
+    made = convert_weights(file, out, preset=NAME, variant="again")
+    assert (made.variant, made.alike) == ("again", ()) and load_checkpoint(out)[0]["arguments"]["variant"] == "again"
+    out.unlink()
+    refused("preset r3d_stage has no variant 'other'; it has torchvision, wide, again", file, out, preset=NAME,
+            variant="other")  # fmt: skip
+    refused("variant 'again' is of a preset that is not named; name the preset too", file, out, variant="again")
+    refused(r"of its tensors \d+ of another shape", file, out, preset=NAME, variant="wide")
+
+
+def test_the_released_c2d_without_pooling_is_a_variant() -> None:
+    """Its file has the tensors of the other, so the user says which it is."""
+    preset = find_preset("c2d_r50_8x8")
+    with torch.device("meta"):
+        state = preset.build(num_classes=400).state_dict()
+        small = {variant: preset.builder(variant)(num_classes=2) for variant in (None, "nopool")}
+    fits = fits_of(preset, state)
+    assert fits[0].variant is None and alike_builds(fits[0], fits) == ("nopool",)
+    video = torch.empty(1, 3, 8, 64, 64, device="meta")
+    assert [small[v].features(video)["res5"].shape[2] for v in (None, "nopool")] == [4, 8]
+
+
+def test_octave_networks_are_compared_with_files_that_have_octaves_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    marked = [preset for preset in PRESETS.values() if preset.mark]
+    assert len(marked) > 60
+    for preset in {type(p.mini.build(num_classes=2)): p for p in marked}.values():
+        assert any(preset.mark in name for name in preset.mini.build(num_classes=2).state_dict())
+    octave, plain = find_preset("oct_i3d_stage"), find_preset("i3d_stage")
+    monkeypatch.setattr("marey.presets.fit.PRESETS", {preset.name: preset for preset in (octave, plain)})
+    assert [fit.preset for fit in best_fits(plain.build(num_classes=24).state_dict())] == [plain]
+    assert best_fits(octave.build(num_classes=24).state_dict())[0].preset is octave
+
+
 def test_kernels_of_images_are_spread_over_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = create_model(NAME, num_classes=3)
     flat = {n: torch.rand(t.shape[:2] + t.shape[3:]) if t.ndim == 5 else t for n, t in model.state_dict().items()}
     file, out = write_torch(tmp_path / "w", {f"image/{n}": t for n, t in flat.items()}), tmp_path / "out"
     release = Release("image", "small", ("image/",), partial(renamed, rules=(("image/", ""),)), inflates=True)
     monkeypatch.setattr("marey.presets.fit.RELEASES", (replace(release, inflates=False),))
-    refused(r"of another shape \(stem\.conv\.weight is \(24, 3, 7, 7\) in the file and \(24, 3, 3, 7, 7\)", file, out,
-            preset=NAME)  # fmt: skip
+    refused(r"of another shape \(stem\.conv\.weight is \(24, 3, 7, 7\) in the file as image/stem\.conv\.weight and "
+            r"\(24, 3, 3, 7, 7\)", file, out, preset=NAME)  # fmt: skip
     monkeypatch.setattr("marey.presets.fit.RELEASES", (release,))
     made = convert_weights(file, out, preset=NAME)
     _, tensors = load_checkpoint(out)

@@ -17,6 +17,7 @@ EXACT = {  # parameters, and GMACs where a source has them
     "resnet18": (11_689_512, 1.814),
     "resnet50": (25_557_032, 4.089),
     "resnet101": (44_549_160, 7.801),
+    "resnet34": (21_797_672, 3.664),
     "resnet152": (60_192_808, 11.514),
     "efficientnet_lite0": (4_652_008, None),
 }

@@ -10,10 +10,9 @@ from functools import partial
 from ..models import FrameModel, LiteResNet3D, ResNet
 from ..nn import DoubleAttention, MeanHead
 from .inputs import LITE_3D, STAGE, TORCHVISION_IMAGE
-from .preset import Mini, Preset, Score
+from .preset import Mini, Preset
 
 CHEN_A2 = "Chen et al., NeurIPS 2018, arXiv:1810.11579"
-QUOTED = "the paper, quoted from memory; there is no official code"
 RES34 = ((2, 1), (2, 3), (3, 1), (3, 3), (3, 5))
 
 frame_mean = partial(FrameModel, head=MeanHead)
@@ -48,7 +47,6 @@ A2 = (
         classes=1000,
         clip=TORCHVISION_IMAGE,
         mini=MINI_2D,
-        scores=(Score("ImageNet", "top-1", 77.0, "one centre crop of 224 px", QUOTED),),
     ),
     Preset(
         name="a2_r50_3d",
@@ -58,7 +56,6 @@ A2 = (
         classes=400,
         clip=LITE_3D,
         mini=MINI_3D,
-        scores=(Score("Kinetics-400", "top-1", 74.6, "as the paper reports it", QUOTED),),
     ),
     Preset(
         name="a2_stage",

@@ -130,7 +130,12 @@ def best_fits(tensors: Mapping[str, Tensor]) -> list[Fit]:
     A head for other classes at most doubles or halves a network, and spreading kernels over time triples it.
     """
     size = sum(tensor.numel() for tensor in tensors.values())
-    alike = [preset for preset in PRESETS.values() if size / 2 <= cost_of(preset).params <= 3.5 * size]
+    alike = [
+        preset
+        for preset in PRESETS.values()
+        if size / 2 <= cost_of(preset).params <= 3.5 * size
+        and (preset.mark is None or any(preset.mark in name for name in tensors))
+    ]
     return sorted((fits_of(preset, tensors)[0] for preset in alike), key=lambda fit: fit.diff.count)
 
 

@@ -16,6 +16,7 @@ TEN_CLIPS = "10 clips of 32 frames, centre crop of 112 px, from scratch"
 FIVE_CLIPS = "5 clips of 16 frames at 15 frames a second, centre crop of 112 px"
 
 frame_mean = partial(FrameModel, head=MeanHead)
+resnet34 = partial(ResNet, depths=(3, 4, 6, 3))
 resnet50 = partial(ResNet, bottleneck=True, depths=(3, 4, 6, 3))
 resnet101 = partial(ResNet, bottleneck=True, depths=(3, 4, 23, 3))
 resnet152 = partial(ResNet, bottleneck=True, depths=(3, 8, 36, 3))
@@ -51,6 +52,16 @@ RESIDUAL = (
         classes=24,
         clip=plain(frames=8, stride=6, side_px=64, short_px=64),
         mini=MINI_18,
+    ),
+    Preset(
+        name="resnet34",
+        family="ResNet",
+        paper=HE,
+        build=partial(frame_mean, encoder=resnet34),
+        classes=1000,
+        clip=TORCHVISION_IMAGE,
+        mini=MINI_18,
+        scores=(Score("ImageNet", "top-1", 73.314, ONE_CROP, TORCHVISION),),
     ),
     Preset(
         name="resnet50",
