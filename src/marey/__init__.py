@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from .errors import CheckpointError, DataError, MareyError, MissingExtra, UsageError, VideoError
     from .jobs import evaluate, plan, predict, train
-    from .models import add_double_attention, add_glore, add_nonlocal, inflate, octavize
+    from .models import add_double_attention, add_glore, add_nonlocal, add_off, inflate, octavize
     from .presets import convert_weights, create_model
     from .results import Evaluation, Segment, Timeline
     from .video import Clip, ClipSpec, open_video
@@ -31,6 +31,7 @@ _HOME = {
     "add_double_attention": "models",
     "add_glore": "models",
     "add_nonlocal": "models",
+    "add_off": "models",
     "convert_weights": "presets",
     "create_model": "presets",
     "evaluate": "jobs",
@@ -56,6 +57,7 @@ __all__ = [
     "add_double_attention",
     "add_glore",
     "add_nonlocal",
+    "add_off",
     "convert_weights",
     "create_model",
     "evaluate",

@@ -1,5 +1,6 @@
 """Encoders: from a clip to a representation, and the classifier that reads it. One file a family."""
 
+from .add_off import add_off
 from .c3d import C3D
 from .dmc import Discriminator, DMCNet, discriminator_loss, distillation_loss, fooling_loss
 from .dpn import DPN
@@ -20,6 +21,7 @@ from .motion_appearance import MotionAppearance
 from .motionformer import Motionformer
 from .mvit import MViT
 from .octavize import octavize
+from .off import OffModel, OffNet, off_network
 from .rcn import RCN
 from .resnet import ResNet
 from .resnet3d import ResNet3D
@@ -63,6 +65,8 @@ __all__ = [
     "MotionAppearance",
     "MotionNet",
     "Motionformer",
+    "OffModel",
+    "OffNet",
     "PerFrame",
     "ResNet",
     "ResNet3D",
@@ -80,6 +84,7 @@ __all__ = [
     "add_double_attention",
     "add_glore",
     "add_nonlocal",
+    "add_off",
     "discriminator_loss",
     "distillation_loss",
     "flow_kernel",
@@ -88,6 +93,7 @@ __all__ = [
     "inception_i3d",
     "inflate",
     "octavize",
+    "off_network",
     "s3d",
     "spynet_flow",
 ]

@@ -150,6 +150,12 @@ class FlowFeatureBranch(nn.Module):
             for p in self.fcs.parameters():
                 nn.init.zeros_(p)
 
+    def restart(self) -> None:
+        """Fresh linear layers that are not zero."""
+        for fc in self.fcs:
+            assert isinstance(fc, nn.Linear)
+            fc.reset_parameters()
+
     def encode(self, groups: Sequence[Sequence[Float[Tensor, "b _ _ _ _"]]]) -> Float[Tensor, "b d"]:
         """The means of each group's last maps, side by side; the maps (b, c, t, h, w) have 2 frames or more."""
         means, below = [], None

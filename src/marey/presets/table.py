@@ -16,6 +16,7 @@ from .motionformer import MOTIONFORMER
 from .mvit import MVIT
 from .nonlocal_study import STUDY
 from .octave import OCTAVES
+from .off import OFF
 from .preset import Preset
 from .recurrent import RECURRENT
 from .residual import RESIDUAL
@@ -44,6 +45,7 @@ PRESETS: dict[str, Preset] = {
         *MVIT,
         *OCTAVES,
         *RECURRENT,
+        *OFF,
         *TWO_STREAM,
         *COMPRESSED,
         *SOUND,
