@@ -9,6 +9,7 @@ from .flow import FlowMethod, bytes_to_flow, dense_flow, flow_stream, flow_to_by
 from .log_mel import log_mel, log_mel_bytes
 from .modality import READ_FROM_VIDEOS, read_input
 from .probe import VideoInfo, probe, verify
+from .residual import CompressedClip, read_compressed, residual_to_bytes
 from .sample import clip_seconds, view_seconds, window_starts
 from .transform import crops, resize_short, to_input
 from .vectors import VectorVideo, has_vectors, motion_vectors, vector_stream
@@ -19,6 +20,7 @@ __all__ = [
     "Augmentation",
     "Clip",
     "ClipSpec",
+    "CompressedClip",
     "DecoderName",
     "FlowMethod",
     "VectorVideo",
@@ -39,7 +41,9 @@ __all__ = [
     "open_video",
     "probe",
     "read_audio",
+    "read_compressed",
     "read_input",
+    "residual_to_bytes",
     "resize_short",
     "to_input",
     "torchcodec_problem",

@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from av import VideoFrame
 from av.error import FFmpegError
 from av.stream import Discard
 from av.video.reformatter import Colorspace, VideoReformatter
@@ -171,10 +172,17 @@ class PyAVDecoder:
         if frame is None:
             where = f"the frame at {self._clock.seconds(now.tick):.3f} s is damaged"
             raise VideoError(self._path, f"{where}, or one that it is predicted from; copy or encode the file again")
-        hd = frame.width >= 1280 or frame.height > 576
-        matrix = Colorspace.ITU709 if hd and frame.colorspace == _UNSPECIFIED and not frame.format.is_rgb else None
-        width, height = size if rotation % 180 == 0 else size[::-1]
-        rgb = self._reformatter.reformat(
-            frame, width, height, "rgb24", src_colorspace=matrix, interpolation=SWSCALE[resample], threads=1
-        )
-        return np.rot90(rgb.to_ndarray(), rotation // 90)
+        return to_rgb(self._reformatter, frame, size, rotation, resample)
+
+
+def to_rgb(
+    reformatter: VideoReformatter, frame: VideoFrame, size: tuple[int, int], rotation: int, resample: Resample
+) -> np.ndarray:
+    """A decoded frame as uint8 (h, w, 3) of `size` (width, height), which is that after it is turned by `rotation`."""
+    hd = frame.width >= 1280 or frame.height > 576
+    matrix = Colorspace.ITU709 if hd and frame.colorspace == _UNSPECIFIED and not frame.format.is_rgb else None
+    width, height = size if rotation % 180 == 0 else size[::-1]
+    rgb = reformatter.reformat(
+        frame, width, height, "rgb24", src_colorspace=matrix, interpolation=SWSCALE[resample], threads=1
+    )
+    return np.rot90(rgb.to_ndarray(), rotation // 90)

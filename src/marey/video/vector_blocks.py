@@ -98,12 +98,14 @@ def carried_on(moved: Motion, before: Motion) -> Motion:
     D(i) = T(i) + D_ref(i - T(i)) of Wu et al., CVPR 2018 (arXiv:1712.00636), traced from the centre of each cell
     instead of from every pixel. What comes from beyond the border has moved as the border has.
     """
-    source = _grid(*moved.shape[:2]) - moved * np.float32(1 / CELL_PX)
-    return moved + cv2.remap(before, source, np.empty(0), cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+    source = places(*moved.shape[:2]) - moved * np.float32(1 / CELL_PX)
+    there = cv2.remap(before, source, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)  # pyright: ignore
+    return moved + there
 
 
 @lru_cache(maxsize=8)
-def _grid(rows: int, columns: int) -> Motion:
+def places(rows: int, columns: int) -> Motion:
+    """Each element's own column and row."""
     return np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), -1).astype(np.float32)
 
 

@@ -19,7 +19,7 @@ from .feed import Shown
 from .probe import turn
 from .vector_blocks import Blocks, Vectors, carried_on, cells, velocities
 
-_REORDERED = 34  # more packets than any codec holds back
+_REORDERED = 20  # more frames than any codec holds back
 _AT_A_TIME = 8  # frames whose vectors still fit in the processor's cache
 _T = TypeVar("_T")
 _SLICES = range(1, 6)  # the kinds of H.264 units that hold a part of a picture
@@ -30,17 +30,16 @@ class Moved(NamedTuple):
 
     tick       when it appears
     motion     of a frame of average length; where it is accumulated, that since the keyframe; None for a damaged frame
-    since      motion since the frame that appears at the tick `reference`: the one that this frame is predicted from,
-               or the keyframe
-    reference  None where there is none
-    frame      None unless pixels were asked for
+    since      motion since the reference: the frame that this one is predicted from, or the keyframe
+    frame      its picture, if pixels were asked for
+    reference  that of the reference; None too where there is no reference, and no motion then
     """
 
     tick: int
     motion: Blocks | None
-    since: Blocks | None
-    reference: int | None
-    frame: VideoFrame | None
+    since: Blocks | None = None
+    frame: VideoFrame | None = None
+    reference: VideoFrame | None = None
 
 
 class _Seen(NamedTuple):
@@ -78,7 +77,10 @@ class Trace:
         self._used: dict[int, int] = {}  # the same for those that others are predicted from alone: place
         self._last: int | None = None  # the last reference that was shown
         self._latest: np.ndarray | None = None  # the last motion that vectors told
-        self._past: dict[int, tuple[np.ndarray, int]] = {}  # tick of a reference -> motion since a keyframe, its tick
+        self._past: dict[
+            int, tuple[np.ndarray, VideoFrame | None]
+        ] = {}  # tick of a reference -> motion since a keyframe
+        self._pictures: dict[int, VideoFrame] = {}  # tick of a reference -> itself
 
     def note(self, packet: Packet) -> None:
         """Remember a packet that is about to be decoded. AVI does not tell when its frame appears."""
@@ -99,7 +101,7 @@ class Trace:
                 yield from self._moved(held)
                 held.clear()
             if seen is None:
-                yield Moved(tick, None, None, None, None)
+                yield Moved(tick, None)
                 continue
             held.append(seen)
             late = self.wanted is not None and tick > self.wanted
@@ -148,22 +150,31 @@ class Trace:
             elif self._latest is not None and self._latest.shape == paces[k].shape:
                 paces[k] = self._latest
         for seen, pace in zip(held, paces, strict=True):
-            tick, past, since, key = seen.tick, seen.past, pace, seen.tick
-            if past is not None and tick - past != self._frame_ticks:
-                since = pace * np.float32((tick - past) / self._frame_ticks)
-            if self._accumulate:
-                before = None if past is None else self._past.get(past)
-                if before and before[0].shape == since.shape:
-                    since, key = carried_on(since, before[0]), before[1]
-                else:
-                    since = np.zeros_like(pace)
-                if seen.used:
-                    _remember(self._past, tick, (since, key))
-            whole = Blocks(since, seen.coded, seen.turn)
-            if self._accumulate:
-                yield Moved(tick, whole, whole, key if key != tick else None, seen.frame)
-            else:
-                yield Moved(tick, Blocks(pace, seen.coded, seen.turn), whole, past, seen.frame)
+            yield self._whole(seen, pace) if self._accumulate else self._alone(seen, pace)
+
+    def _alone(self, seen: _Seen, pace: np.ndarray) -> Moved:
+        tick, past, since = seen.tick, seen.past, pace
+        if past is not None and tick - past != self._frame_ticks:
+            since = pace * np.float32((tick - past) / self._frame_ticks)
+        reference = None if past is None else self._pictures.get(past)
+        if seen.used and seen.frame is not None:
+            _remember(self._pictures, tick, seen.frame)
+        motion, whole = (Blocks(each, seen.coded, seen.turn) for each in (pace, since))
+        return Moved(tick, motion, whole, seen.frame, reference)
+
+    def _whole(self, seen: _Seen, pace: np.ndarray) -> Moved:
+        tick, past, reference = seen.tick, seen.past, None
+        before = None if past is None else self._past.get(past)
+        if past is None or before is None or before[0].shape != pace.shape:
+            since, key = np.zeros_like(pace), seen.frame
+        else:
+            moved = pace if tick - past == self._frame_ticks else pace * np.float32((tick - past) / self._frame_ticks)
+            since, key = carried_on(moved, before[0]), before[1]
+            reference = key
+        if seen.used:
+            _remember(self._past, tick, (since, key))
+        whole = Blocks(since, seen.coded, seen.turn)
+        return Moved(tick, whole, whole, seen.frame, reference)
 
 
 def _remember(memory: dict[int, _T], tick: int, value: _T) -> None:
