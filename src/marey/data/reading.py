@@ -4,15 +4,18 @@ Every frame that is needed is decoded once, however many views share it. Axes: t
 of the modality that the specification names.
 """
 
+from collections.abc import Iterator
 from math import ceil
 
 import numpy as np
+from jaxtyping import UInt8
 
 from ..errors import VideoError
 from ..video import ClipSpec, DecoderName, Video, crops, open_video, read_input, view_seconds
 from .manifest import Sample
 
 SPEED_RANGE = 1.25  # a training canvas holds this many times the frames of a clip, so that time can be jittered
+_FRAME_ROUNDING = 1e-3  # of a frame: times that are whole frames but for rounding
 
 
 def span(sample: Sample, video: Video) -> tuple[float, float]:
@@ -90,3 +93,29 @@ def cut_views(video: Video, seconds: np.ndarray, spec: ClipSpec, *, crop_count: 
     seen = [frames] if spec.whole else crops(frames, spec.side_px, crop_count)
     shots = [crop[back.reshape(seconds.shape)] for crop in seen]
     return np.stack(shots, axis=1).reshape(-1, *shots[0].shape[1:])
+
+
+def sliding_views(
+    video: Video, seconds: np.ndarray, spec: ClipSpec, *, at_once: int
+) -> Iterator[UInt8[np.ndarray, "n t h w c"]]:
+    """The test clips at `seconds` (windows, t), whose windows start one after the other, `at_once` of them at a time.
+
+    Frames that windows share are read once and held until no later window wants them, so that the file is read from
+    start to end and memory does not grow with it.
+    """
+    if not video.info.variable_rate:  # times that show one frame become one, and no window asks for what is behind it
+        fps = float(video.info.fps)
+        seconds = np.floor(seconds * fps + _FRAME_ROUNDING) / fps
+    times = np.unique(seconds)
+    held_s, held, done = times[:0], None, 0
+    for first in range(0, len(seconds), at_once):
+        some = seconds[first : first + at_once]
+        until = int(np.searchsorted(times, some.max(), side="right"))
+        kept = int(np.searchsorted(held_s, seconds[first:].min()))
+        parts = [] if held is None else [held[kept:]]
+        if until > done:
+            parts.append(read_input(video, times[done:until], spec))
+        held_s, held = np.concatenate([held_s[kept:], times[done:until]]), np.concatenate(parts)
+        done = max(done, until)
+        shown = held if spec.whole else crops(held, spec.side_px, 1)[0]
+        yield shown[np.searchsorted(held_s, some)]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..data import Quarantine, Sample, cut_views
+from ..data import Quarantine, Sample, sliding_views
 from ..errors import UsageError, VideoError
 from ..report import counted, write_events, write_overlay, write_timeline
 from ..results import Timeline
@@ -187,7 +187,6 @@ def window_length(trained: Trained, info: VideoInfo) -> float:
 def window_probabilities(trained: Trained, video: Video, starts: np.ndarray, window_s: float) -> Iterator[np.ndarray]:
     """(n, classes) for a few windows at a time, so that memory does not grow with the video."""
     spec, fps, end_s = trained.spec, video.info.fps, video.info.duration_s
-    for first in range(0, len(starts), WINDOWS_AT_ONCE):
-        some = starts[first : first + WINDOWS_AT_ONCE]
-        seconds = np.stack([clip_seconds(spec, fps, start, min(start + window_s, end_s), 0.5) for start in some])
-        yield clip_probabilities(trained, torch.from_numpy(cut_views(video, seconds, spec))).numpy()
+    seconds = np.stack([clip_seconds(spec, fps, start, min(start + window_s, end_s), 0.5) for start in starts])
+    for clips in sliding_views(video, seconds, spec, at_once=WINDOWS_AT_ONCE):
+        yield clip_probabilities(trained, torch.from_numpy(clips)).numpy()
