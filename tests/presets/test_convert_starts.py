@@ -150,3 +150,37 @@ def test_a_network_of_sound_stays_behind(tmp_path: Path, capsys: pytest.CaptureF
     held = create_model("r2plus1d_18", weights=out)
     assert torch.equal(held.get_parameter("stem.conv.time.weight"), model.get_parameter("stem.conv.time.weight"))
     assert find_preset("r2plus1d_18").classes == 400 and held.get_parameter("fc.weight").shape == (7, 512)
+
+
+def residual_images(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Our small I3D's parent of images under torchvision's names: kernels flat, and nothing of long range."""
+    rules = (
+        (r"net\.conv1\.conv\.", "conv1."),
+        (r"net\.conv1\.norm\.", "bn1."),
+        *((rf"net\.res{i + 1}\.block(\d)\.body\.conv(\d)\.conv\.", rf"layer{i}.\1.conv\2.") for i in (1, 2, 3, 4)),
+        *((rf"net\.res{i + 1}\.block(\d)\.body\.conv(\d)\.norm\.", rf"layer{i}.\1.bn\2.") for i in (1, 2, 3, 4)),
+        *((rf"net\.res{i + 1}\.block(\d)\.shortcut\.conv\.", rf"layer{i}.\1.downsample.0.") for i in (1, 2, 3, 4)),
+        *((rf"net\.res{i + 1}\.block(\d)\.shortcut\.norm\.", rf"layer{i}.\1.downsample.1.") for i in (1, 2, 3, 4)),
+    )
+    flat = {name: x.sum(2) if x.ndim == 5 else x for name, x in state.items() if "non_local" not in name}
+    return renamed(flat, rules=rules)
+
+
+def test_a_residual_network_of_images_starts_one_with_new_blocks_of_long_range(tmp_path: Path) -> None:
+    name, out = "i3d_nl1_stage", tmp_path / "out"
+    images = residual_images(create_model(name, num_classes=10).state_dict())
+    file = write_torch(tmp_path / "resnet.pth", images)
+    with pytest.raises(Misfit, match=r"12 missing .*those are blocks that a network of images lacks, and --new"):
+        convert_weights(file, out, preset=name)
+    made = convert_weights(file, out, preset=name, num_classes=3, new_head=True)
+    assert made.release == "torchvision" and "net.conv1.conv.weight" in made.inflated
+    assert set(made.fresh) == {"fc.weight", "fc.bias", *(n for n in load_checkpoint(out)[1] if ".non_local1." in n)} - {
+        "net.res4.non_local1.norm.num_batches_tracked"
+    }
+    model = create_model(name, weights=out).eval()
+    assert not model.get_parameter("net.res4.non_local1.norm.weight").any()
+    kernel = model.get_parameter("net.conv1.conv.weight")
+    torch.testing.assert_close(kernel.sum(2), images["conv1.weight"])
+    del images["layer2.1.conv1.weight"]
+    with pytest.raises(Misfit, match=r"13 missing \(net\.res3\.block1\.body\.conv1\.conv\.weight"):
+        convert_weights(write_torch(tmp_path / "w", images), tmp_path / "o", preset=name, num_classes=3, new_head=True)

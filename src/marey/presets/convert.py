@@ -15,7 +15,7 @@ from ..weights import FileFacts, Heads, read_weights
 from .build import check_classes, classes_in, find_preset
 from .fit import Diff, Fit, alike_builds, best_fits, blank_state, fits_of, known_releases
 from .flow_network import SPYNET, holds_spynet, spynet_header, spynet_state
-from .image_start import fresh_state, image_start
+from .image_start import fresh_state, image_start, without_blocks
 from .labels import LABEL_LISTS, label_list
 from .preset import Preset
 
@@ -258,6 +258,8 @@ def _misfit(path: Path, fit: Fit, tensors: Mapping[str, Tensor], classes: int) -
     what = f"{path}: does not fit {fit.preset.name}, read by the names of {fit.release}: of its tensors {fit.diff}"
     if fit.diff.names <= set(fit.head):
         return f"{what}; only the head differs, so --new-head starts one of {classes} classes"
+    if without_blocks(fit, classes=classes):
+        return f"{what}; those are blocks that a network of images lacks, and --new-head starts them and a head afresh"
     fits = best_fits(tensors)
     exact = [other for other in fits if not other.diff.count]
     if exact:
