@@ -22,6 +22,7 @@ def test_a_network_of_frames_and_flow_learns_and_is_scored(trial: Trial) -> None
     (evaluation,) = trial.evaluations.values()
     assert np.isfinite(evaluation.metrics["top1"].value)
     assert evaluation.protocol["preset"] == "two_stream_stage"
+    assert evaluation.protocol["input"] == "rgb+flow (DIS fast, within 20 px)"
 
 
 def test_windows_and_clips_see_the_same_flow(trial: Trial, small_films: Path, tmp_path: Path) -> None:

@@ -80,6 +80,15 @@ def test_vectors_are_the_motion_since_the_keyframe(film: Path) -> None:
     np.testing.assert_allclose(inside, [[0, 0], [2 * RIGHT, 2 * DOWN], [4 * RIGHT, 4 * DOWN]], atol=0.5)
 
 
+def test_vectors_and_what_they_leave_over(film: Path) -> None:
+    spec = replace(BOTH, modality="vectors+residual")
+    both = read(film, [0.0, 0.08, 0.16], spec)
+    np.testing.assert_array_equal(both[..., :2], read(film, [0.0, 0.08, 0.16], replace(FLOW, modality="vectors")))
+    assert (both[0, ..., 2:] == 128).all()
+    inside = both[1:, 16:-16, 16:-16, 2:].astype(float) - 128
+    assert 0 < np.abs(inside).mean() < 8  # coding noise: half a level of residual each
+
+
 def test_sound_is_heard_around_each_time(tmp_path: Path) -> None:
     path, rate = tmp_path / "tone.mp4", 16_000
     with VideoWriter(path, fps=10, size=(32, 32), audio_rate=rate) as writer:

@@ -10,7 +10,6 @@ from ..data import Manifest
 from ..errors import UsageError
 from ..presets import Preset, find_preset, imagenet_is_installed
 from ..training import RANGES, Recipe
-from ..video import READ_FROM_VIDEOS
 from .prepare import check_range
 from .run import flag_of
 
@@ -83,11 +82,6 @@ def that_takes_clips(preset: Preset) -> Preset:
     name = preset.name
     if preset.dense:
         raise UsageError(f"preset {name} answers every pixel of an image, not a clip; take one that classifies clips")
-    if preset.clip.modality not in READ_FROM_VIDEOS:
-        raise UsageError(
-            f"preset {name} is fed {preset.clip.modality}, which is not read from videos; take one fed "
-            f"{', '.join(READ_FROM_VIDEOS)}"
-        )
     return preset
 
 

@@ -17,7 +17,7 @@ from ..presets import LABEL_LISTS, Preset, create_model, label_list, preset_in
 from ..report import counted
 from ..tasks import Recognition
 from ..training import file_hash, load_checkpoint, pick_device, save_checkpoint
-from ..video import ClipSpec, DecoderName, probe, to_input
+from ..video import ClipSpec, DecoderName, described, probe, to_input
 from .choose import that_takes_clips
 from .features import encode_samples
 from .lesson import Lesson
@@ -216,6 +216,7 @@ def spec_stamp(spec: ClipSpec, preset: str, *, views: str, decoder: DecoderName)
         "resize": f"{'both sides' if spec.squash else 'short side'} {spec.short_px} px, {spec.resample}",
         "decoder": decoder_version(decoder),
         "preset": preset,
+        **({} if spec.modality == "rgb" else {"input": described(spec.modality)}),
     }
 
 

@@ -7,7 +7,7 @@ from .decode import DecoderName, Video, open_video
 from .decode_torchcodec import torchcodec_problem
 from .flow import FlowMethod, bytes_to_flow, dense_flow, flow_stream, flow_to_bytes
 from .log_mel import log_mel, log_mel_bytes
-from .modality import READ_FROM_VIDEOS, read_input
+from .modality import described, read_input
 from .probe import VideoInfo, probe, verify
 from .residual import CompressedClip, read_compressed, residual_to_bytes
 from .sample import clip_seconds, view_seconds, window_starts
@@ -16,7 +16,6 @@ from .vectors import VectorVideo, has_vectors, motion_vectors, vector_stream
 from .write import VideoWriter
 
 __all__ = [
-    "READ_FROM_VIDEOS",
     "Augmentation",
     "Clip",
     "ClipSpec",
@@ -32,6 +31,7 @@ __all__ = [
     "clip_seconds",
     "crops",
     "dense_flow",
+    "described",
     "flow_stream",
     "flow_to_bytes",
     "has_vectors",

@@ -9,11 +9,11 @@ from jaxtyping import UInt8
 from .audio import read_audio
 from .clip import Clip, ClipSpec, Modality
 from .decode import Video
-from .flow import Speed, dense_flow, flow_to_bytes
+from .flow import FLOW_CLAMP_PX, Speed, dense_flow, flow_to_bytes
 from .log_mel import HOP, RATE, WINDOW, log_mel, log_mel_bytes
+from .residual import read_compressed
 from .vectors import motion_vectors
 
-READ_FROM_VIDEOS: tuple[Modality, ...] = ("rgb", "flow", "rgb+flow", "vectors", "sound")
 FLOW_SPEED: Speed = "fast"
 SOUND_STEPS = 128  # of 10 ms, heard around each time
 
@@ -24,6 +24,7 @@ def read_input(video: Video, seconds: np.ndarray, spec: ClipSpec) -> UInt8[np.nd
     flow     leads from the frame on screen to that of one frame later, by DIS, in pixels of the resized frames; at the
              last frame, from the one before; where both times show one frame, it is zero
     vectors  the bitstream's motion since the keyframe before, in pixels of the resized frames
+    residual what that motion leaves over of the colours, halved, 128 where nothing is left
     sound    64 bands of pitch by SOUND_STEPS steps of 10 ms around each time, whatever sizes `spec` has; before the
              start and after the end of the sound it is silent
 
@@ -34,12 +35,24 @@ def read_input(video: Video, seconds: np.ndarray, spec: ClipSpec) -> UInt8[np.nd
         return _frames(video, seconds, spec).frames
     if spec.modality in ("flow", "rgb+flow"):
         return _with_flow(video, seconds, spec)
-    if spec.modality == "vectors":
-        size = (spec.short_px, spec.short_px) if spec.squash else None
-        return flow_to_bytes(motion_vectors(video.info.path, seconds, short_px=spec.short_px, size=size))
     if spec.modality == "sound":
         return _sound(video, seconds)
-    raise ValueError(f"a clip specification asks for {spec.modality}, which is not read from videos")
+    path, short_px = video.info.path, spec.short_px
+    size = (short_px, short_px) if spec.squash else None
+    if spec.modality == "vectors":
+        return flow_to_bytes(motion_vectors(path, seconds, short_px=short_px, size=size))
+    clip = read_compressed(path, seconds, short_px=short_px, size=size, resample=spec.resample)
+    residual = np.clip(np.rint(clip.residual / 2) + 128, 0, 255).astype(np.uint8)
+    return np.concatenate([flow_to_bytes(clip.vectors), residual], axis=-1)
+
+
+def described(modality: Modality) -> str:
+    """What a figure must say of its input to be reproduced: "rgb+flow (DIS fast, within 20 px)"."""
+    if "flow" in modality:
+        return f"{modality} (DIS {FLOW_SPEED}, within {FLOW_CLAMP_PX:g} px)"
+    if "vectors" in modality:
+        return f"{modality} (since the keyframe, within {FLOW_CLAMP_PX:g} px)"
+    return modality
 
 
 def _sound(video: Video, seconds: np.ndarray) -> np.ndarray:
