@@ -38,32 +38,37 @@ class OffModel(VideoModel):
 
     def encode(self, video: Clips) -> Tensor:
         """What the model's own classifier reads, flat, then what the branch's does: (b, d)."""
-        clips, frames = len(video), as_clip(video).shape[2]
-        with self.reader.heard(self.model) as found:
-            own = self.model.encode(video)
-        if frames < 2:
-            flow = own.new_zeros(clips, self.branch.dim)
-        else:
-            flow = self.branch.encode(self.reader.maps(self.model, found, clips=clips, frames=frames))
+        own, flow = self._read(video)
         return torch.cat([own.flatten(1), flow], 1)
 
     def classify(self, encoded: Tensor) -> Logits:
-        return torch.stack(self.branches(encoded)).sum(0)
+        own, flow = self._parts(encoded)
+        return self.model.classify(own) + self.branch.classify(flow)
 
     def measure(self, encoded: Tensor) -> None:
         self.model.measure(self._parts(encoded)[0])
 
     def branches(self, encoded: Tensor) -> list[Tensor]:
-        """The model's own logits, and those of the branch, which are 0 for one frame."""
+        """The model's own logits, and those of the branch."""
         own, flow = self._parts(encoded)
         return [self.model.classify(own), self.branch.classify(flow)]
 
     def forward(self, video: Clips) -> Logits:
-        return self.classify(self.encode(video))
+        own, flow = self._read(video)  # as the model gave it: in another order in memory, sums are rounded otherwise
+        return self.model.classify(own) + self.branch.classify(flow)
+
+    def _read(self, video: Clips) -> tuple[Tensor, Float[Tensor, "b d"]]:
+        clips, frames = len(video), as_clip(video).shape[2]
+        with self.reader.heard(self.model) as found:
+            own = self.model.encode(video)
+        if frames < 2:
+            return own, own.new_zeros(clips, self.branch.dim)
+        return own, self.branch.encode(self.reader.maps(self.model, found, clips=clips, frames=frames))
 
     def _parts(self, encoded: Tensor) -> tuple[Tensor, Tensor]:
         own, flow = encoded.split([encoded.shape[1] - self.branch.dim, self.branch.dim], 1)
-        return (own if self.token_dim is None else own.unflatten(1, (-1, self.token_dim))), flow
+        own = own.contiguous()
+        return own if self.token_dim is None else own.unflatten(1, (-1, self.token_dim)), flow.contiguous()
 
 
 class OffNet(nn.Module):

@@ -145,7 +145,8 @@ class FlowFeatureBranch(nn.Module):
         self.groups = nn.ModuleList(made)
         self.sizes = [group.dim for group in made]
         self.dim = sum(self.sizes)
-        self.fcs = nn.ModuleList(nn.Linear(size, num_classes) for size in self.sizes)
+        # Without biases, as the network beside the branch has its own: no features, no logits.
+        self.fcs = nn.ModuleList(nn.Linear(size, num_classes, bias=False) for size in self.sizes)
         if zero_init:
             for p in self.fcs.parameters():
                 nn.init.zeros_(p)
