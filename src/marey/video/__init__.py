@@ -6,6 +6,8 @@ from .clip import Clip, ClipSpec
 from .decode import DecoderName, Video, open_video
 from .decode_torchcodec import torchcodec_problem
 from .flow import FlowMethod, bytes_to_flow, dense_flow, flow_stream, flow_to_bytes
+from .flow_file import FlowHeader, flow_fields, flow_header, read_flow, read_flow_bytes, source_hash
+from .flow_writer import Extracted, FlowWriter, extract_flow
 from .log_mel import log_mel, log_mel_bytes
 from .modality import described, read_input
 from .probe import VideoInfo, probe, verify
@@ -21,7 +23,10 @@ __all__ = [
     "ClipSpec",
     "CompressedClip",
     "DecoderName",
+    "Extracted",
+    "FlowHeader",
     "FlowMethod",
+    "FlowWriter",
     "VectorVideo",
     "Video",
     "VideoInfo",
@@ -32,6 +37,9 @@ __all__ = [
     "crops",
     "dense_flow",
     "described",
+    "extract_flow",
+    "flow_fields",
+    "flow_header",
     "flow_stream",
     "flow_to_bytes",
     "has_vectors",
@@ -42,9 +50,12 @@ __all__ = [
     "probe",
     "read_audio",
     "read_compressed",
+    "read_flow",
+    "read_flow_bytes",
     "read_input",
     "residual_to_bytes",
     "resize_short",
+    "source_hash",
     "to_input",
     "torchcodec_problem",
     "vector_stream",

@@ -4,7 +4,7 @@ Axes: h rows, w columns, 2 = (right, down), in pixels of the frames that flow is
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Literal
 
@@ -77,7 +77,7 @@ def flow_stream(
     start_s: float = 0.0,
     end_s: float | None = None,
     threads: int = 1,
-) -> Iterator[tuple[float, Float[np.ndarray, "h w 2"]]]:
+) -> Generator[tuple[float, Float[np.ndarray, "h w 2"]], None, None]:
     """Flow from every frame of a video to the next, with the time at which the earlier one appears.
 
     Every frame is decoded once, and a few of them are in memory, however long the video is. Frames are resized to
