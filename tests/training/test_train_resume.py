@@ -99,7 +99,7 @@ def test_killed_and_resumed_equals_unbroken(tmp_path: Path) -> None:
     kill_in_epoch(tmp_path / "killed", 2, 2)
     said: list[str] = []
     other, resumed = train(tmp_path / "killed", say=said.append)
-    assert "Going on after 2 epochs and" in said[0]
+    assert "Going on after epoch 2, batch" in said[0]
     assert figures(resumed.history) == figures(unbroken.history)
     for folder in ("unbroken", "killed"):
         assert figures(read_history(tmp_path / folder)) == figures(unbroken.history)

@@ -75,8 +75,6 @@ def evaluate(
     for evaluation in found.values():
         print_text(show.protocol_line(evaluation.protocol))
         print_table(("class", "clips", "precision", "recall", "F1"), show.class_rows(evaluation))
-        for path, reason in evaluation.quarantined.items():
-            print_text(f"left out: {path}: {reason}")
 
 
 def predict(

@@ -57,7 +57,7 @@ Out = Annotated[Path | None, typer.Option("--out", help="where to write")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON for a program instead of tables")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress")]
 Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="say more: decisions, kept clips, what was left out, seconds a part")
+    bool, typer.Option("--verbose", "-v", help="say more: decisions, kept clips, all that was left out, seconds a part")
 ]
 Views = Annotated[
     str | None,

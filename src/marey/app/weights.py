@@ -45,6 +45,7 @@ def convert(
     if num_classes is not None and num_classes < 1:
         raise UsageError(f"--num-classes is {num_classes}; it must be 1 or more")
     from ..presets import Misfit, convert_weights
+    from ..report import counted
 
     names = None
     if labels:
@@ -74,7 +75,8 @@ def convert(
         print_text(f"written to {made.out}: {made.preset}, a network of optical flow")
         return
     build = f" (variant {made.variant})" if made.variant else ""
-    print_text(f"written to {made.out}: {made.preset}{build}, {made.classes} classes, names: {made.labels}")
+    classes = counted(made.classes, "class")
+    print_text(f"written to {made.out}: {made.preset}{build}, {classes}, names: {made.labels}")
     if made.alike and variant is None:
         print_text(f"note: the tensors do not tell it from variant {' or '.join(made.alike)}; --variant takes one")
     print_text(f"next: marey predict {made.out} VIDEO")

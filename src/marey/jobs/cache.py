@@ -85,7 +85,7 @@ _HASHES: dict[tuple[str, int, int], str] = {}
 
 def video_hash(path: str) -> str:
     """SHA-256 of a video's bytes (of the whole shard for a member of one); read once while the file stays as it is."""
-    name, _, member = path.partition("::")
+    name, _, member = (path, "", "") if Path(path).is_file() else path.partition("::")
     try:
         state = Path(name).stat()
         key = (name, state.st_size, state.st_mtime_ns)

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import Protocol, runtime_checkable
 
+FEW_LEFT_OUT = 5  # names of unreadable videos that everybody is told
+
 
 @runtime_checkable
 class Narrator(Protocol):
@@ -51,6 +53,9 @@ def timed(narrator: Narrator, what: str) -> Iterator[None]:
 
 
 def tell_left_out(narrator: Narrator, reasons: Mapping[str, str]) -> None:
-    """Name every video that was not read (path -> why), to who asked to hear more."""
-    for path, reason in reasons.items():
-        narrator.detail(f"left out: {path}: {reason}")
+    """Name the videos that were not read (path -> why): a few to everybody, all to who asked to hear more."""
+    for number, (path, reason) in enumerate(reasons.items()):
+        tell = narrator.say if number < FEW_LEFT_OUT else narrator.detail
+        tell(f"left out: {path}: {reason}")
+    if len(reasons) > FEW_LEFT_OUT:
+        narrator.say(f"left out: {len(reasons)} videos in all; the report names them")

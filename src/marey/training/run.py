@@ -78,7 +78,7 @@ class TrainingRun:
         if self._out and (state := self._out / STATE).exists():
             self.at = load_state(state, self._parts, self._plan)
             if not self.at.done:
-                self._told.sentence(f"Going on after {self.at.epoch} epochs and {self.at.batch} batches.")
+                self._told.sentence(f"Going on after epoch {self.at.epoch}, batch {self.at.batch}.")
         self._gradients = Gradients(self._accelerator, self._model, step, micro=self.at.micro)
         self._tally = Tally(self._accelerator, self.at)
 
