@@ -73,7 +73,7 @@ class FlowWriter:
             self._begin()
         picture = flow_to_bytes(flow).transpose(2, 0, 1).reshape(2 * self.header.height, self.header.width)
         frame = VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="gray")
-        frame.pts, frame.time_base = round((second - self._seconds[0]) / _BASE), _BASE
+        frame.pts, frame.time_base = _tick(second) - _tick(self._seconds[0]), _BASE
         self._encode(frame)
 
     def close(self) -> None:
@@ -96,7 +96,8 @@ class FlowWriter:
         self._part.replace(self.path)
 
     def _text(self) -> str:
-        return json.dumps(asdict(self.header) | {"start_s": self._seconds[0]})
+        start_s = self._seconds[0] if self._archive else _tick(self._seconds[0]) * float(_BASE)
+        return json.dumps(asdict(self.header) | {"start_s": start_s})
 
     def _begin(self) -> None:
         self._container = av.open(f"file:{self._part}", "w", format="matroska", options={"fflags": "+bitexact"})
@@ -124,6 +125,11 @@ class FlowWriter:
             pass  # it is thrown away
         finally:
             self._part.unlink(missing_ok=True)
+
+
+def _tick(second: float) -> int:
+    """Rounded so that what was rounded stays as it is."""
+    return round(second / float(_BASE))
 
 
 class Extracted(NamedTuple):
