@@ -218,6 +218,14 @@ def test_the_stem_and_the_last_stage_are_plain() -> None:
     assert whole["encoder.stages.stage3.0.body.conv3.conv"].low_out == 16
 
 
+def test_of_stages_that_pooling_parts_the_last_is_plain_and_no_more() -> None:
+    chain = nn.Sequential()
+    for c_in, c_out in ((3, 8), (8, 16), (16, 16), (16, 16)):
+        chain.extend([nn.Conv2d(c_in, c_out, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)])
+    found = octaves(marey.octavize(nn.Sequential(*chain, nn.Flatten(), nn.LazyLinear(2)), alpha=0.5))
+    assert {name: (m.low_in, m.low_out) for name, m in found.items()} == {"3": (0, 8), "6": (8, 8), "9": (8, 0)}
+
+
 def test_chosen_modules_give_plain_maps() -> None:
     octave = marey.octavize(small(encoder=deep), alpha=0.5, plain=["encoder.stages.stage2"])
     assert not any(m.low_out for name, m in octaves(octave).items() if "stage2" in name)

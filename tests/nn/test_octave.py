@@ -252,6 +252,7 @@ EACH = {
     "leaky": nn.LeakyReLU(0.2),
     "prelu": nn.PReLU(8),
     "batch norm": nn.BatchNorm2d(8),
+    "instance norm": nn.InstanceNorm2d(8, affine=True),
     "dropout": nn.Dropout(0.5).eval(),
     "scaled": lambda x: 2 * x - 1,
     "twice": lambda x: x + x,

@@ -41,6 +41,10 @@ class Step:
     sources: frozenset[str]
     places: int
 
+    @property
+    def strided(self) -> bool:
+        return max(self.conv.stride[-space_axes(self.conv.weight.ndim) :]) > 1
+
 
 def octavize(
     model: M, *, alpha: float, last_plain: bool = True, plain: Sequence[str] = (), example: Tensor | None = None
@@ -49,7 +53,7 @@ def octavize(
 
     alpha       0 to 1; floor(alpha * channels) of a map's channels are low
     last_plain  as in the authors' networks the last stage has plain maps: those of the smallest size, and those that
-                go into one of their convolutions and nowhere else
+                go into the convolution with stride that leads there and nowhere else
     plain       dotted names of modules whose convolutions give plain maps, and whose other functions get merged ones
     example     an input that the model takes; without it, common sizes are tried
 
@@ -194,7 +198,8 @@ def _hooked(hooks: Iterator[tuple[nn.Module, Callable[..., None]]]) -> Iterator[
 
 
 def _last_stage(steps: dict[str, Step]) -> set[str]:
-    """The convolutions of the smallest maps and what goes into one of them alone; the last one, of a single size."""
+    """The convolutions of the smallest maps and what goes into a strided one of them alone, which belongs to the same
+    block; the last one, of a single size."""
     inner = {name: step for name, step in steps.items() if step.sources}
     if not inner:
         return set()
@@ -202,7 +207,8 @@ def _last_stage(steps: dict[str, Step]) -> set[str]:
     last = {name for name, step in inner.items() if step.places == least}
     if len(last) == len(inner):
         return {list(inner)[-1]}
-    return last | {next(iter(steps[name].sources)) for name in last if len(steps[name].sources) == 1}
+    strided = [step for name, step in inner.items() if name in last and step.strided]
+    return last | {next(iter(step.sources)) for step in strided if len(step.sources) == 1}
 
 
 class _Fitting(nn.Module):

@@ -211,13 +211,13 @@ EACH = (
     "abs", "add", "alpha_dropout", "batch_norm", "bfloat16", "celu", "channel_shuffle", "clamp", "clamp_max",
     "clamp_min", "clone", "contiguous", "detach", "div", "double", "dropout", "dropout1d", "dropout2d", "dropout3d",
     "elu", "exp", "feature_alpha_dropout", "float", "gelu", "half", "hardsigmoid", "hardswish", "hardtanh",
-    "leaky_relu", "log", "mish", "mul", "native_channel_shuffle", "neg", "pow", "prelu", "reciprocal", "relu",
-    "relu6", "rrelu", "rsqrt", "rsub", "selu", "sigmoid", "silu", "softplus", "softsign", "sqrt", "square", "sub",
-    "tanh", "tanhshrink", "to", "true_divide",
+    "instance_norm", "leaky_relu", "log", "mish", "mul", "native_channel_shuffle", "neg", "pow", "prelu",
+    "reciprocal", "relu", "relu6", "rrelu", "rsqrt", "rsub", "selu", "sigmoid", "silu", "softplus", "softsign",
+    "sqrt", "square", "sub", "tanh", "tanhshrink", "to", "true_divide",
 )
 # fmt: on
 IN_PLACE = ("add_", "clamp_", "div_", "mul_", "relu_", "sub_", "sigmoid_", "tanh_", "hardtanh_", "leaky_relu_", "elu_")
-BY_CHANNEL = ("batch_norm", "prelu")
+BY_CHANNEL = ("batch_norm", "instance_norm", "prelu")
 POOLING = {
     "max": ("input", "kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices"),
     "avg": ("input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override"),
