@@ -77,6 +77,11 @@ class NonLocal(nn.Module):
         if zero_init:
             nn.init.zeros_(self.norm.weight)
 
+    @property
+    def dims(self) -> int:
+        """Axes of positions; one more once the block is inflated with its network."""
+        return self.g.weight.ndim - 2
+
     def forward(self, x: Float[Tensor, "b c *thw"]) -> Float[Tensor, "b c *thw"]:
         check_map("a non-local block", x, width=self.width, reader=self.g)
         if self.pool_after:
@@ -91,9 +96,8 @@ class NonLocal(nn.Module):
         """Maxima of windows of 2 along rows and columns (or the one axis); a side of 1 stays."""
         if not self.pool:
             return x
-        dims = x.ndim - 2
-        window = [min(2, side) for side in x.shape[max(-2, -dims) :]]
-        return POOLS[dims](x, [1] * (dims - len(window)) + window)
+        window = [min(2, side) for side in x.shape[max(-2, -self.dims) :]]
+        return POOLS[self.dims](x, [1] * (self.dims - len(window)) + window)
 
     def _positions(self, x: Tensor) -> Float[Tensor, "g p d"]:
         """Positions that may look at each other, as rows; g is clips, frames of clips, or places of clips."""
