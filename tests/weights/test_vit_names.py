@@ -8,7 +8,7 @@ from torch import Tensor
 
 from marey.models import Motionformer, TimeSformer, VideoMAE, VideoModel
 from marey.weights import RELEASES
-from marey.weights.vit import start_from_image
+from marey.weights.vit import is_image_vit, start_from_image
 
 D, DEPTH = 8, 2
 motionformer = partial(Motionformer, dim=D, depth=DEPTH, heads=2, patch=(2, 4), frames=4, side=8)
@@ -243,7 +243,8 @@ def test_positions_of_an_image_network_are_resampled() -> None:
     torch.testing.assert_close(started["positions.space"], image["pos_embed"][:, 1:5])
 
 
-def test_an_image_vit_in_transformers_names_starts_a_network_too() -> None:
+@pytest.mark.parametrize("prefix", ["vit.", ""])
+def test_an_image_vit_in_transformers_names_starts_a_network_too(prefix: str) -> None:
     image, state = image_vit(), {}
     pairs = (
         ("attn.proj.", "attention.output.dense."),
@@ -263,9 +264,18 @@ def test_an_image_vit_in_transformers_names_starts_a_network_too() -> None:
         state[f"vit.layernorm.{kind}"], state[f"classifier.{kind}"] = image[f"norm.{kind}"], image[f"head.{kind}"]
         state[f"vit.embeddings.patch_embeddings.projection.{kind}"] = image[f"patch_embed.proj.{kind}"]
     state |= {"vit.embeddings.cls_token": image["cls_token"], "vit.embeddings.position_embeddings": image["pos_embed"]}
+    state = {
+        f"{prefix}{name.removeprefix('vit.')}" if name.startswith("vit.") else name: x for name, x in state.items()
+    }
+    assert is_image_vit(image) and is_image_vit(state)
     fresh = motionformer(num_classes=5).state_dict()
     ours, theirs = start_from_image(image, fresh), start_from_image(state, fresh)
     assert all(torch.equal(ours[name], theirs[name]) for name in fresh)
+
+
+def test_networks_of_clips_are_no_image_vits() -> None:
+    assert not is_image_vit(timesformer_official("model.")) and not is_image_vit(videomae_official())
+    assert not is_image_vit(motionformer(num_classes=5).state_dict())
 
 
 def test_an_image_network_of_another_size_is_refused() -> None:
