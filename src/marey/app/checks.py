@@ -31,6 +31,7 @@ RANGES: dict[str, tuple[float, float]] = {  # flag -> lowest and highest value t
     "--mixup": (0, 10),
     "--patience": (1, 100_000),
     "--seed": (0, 2**63 - 1),
+    "--short-side": (16, 8192),
     "--threshold": (0, 1),
     "--untrimmed": (0, 10_000),
     "--weight-decay": (0, 10),
@@ -43,8 +44,10 @@ WORDS: dict[str, tuple[str, ...]] = {
     "--decoder": ("auto", "pyav", "torchcodec"),
     "--fuse": ("add", "mean", "svm"),
     "--level": ("studio", "street"),
+    "--method": ("dis", "farneback", "tvl1"),
     "--precision": ("fp32", "bf16"),
     "--split": ("train", "val", "test"),
+    "--speed": ("ultrafast", "fast", "medium"),
     "--style": ("figure", "point-light"),
 }
 FORMS: dict[str, tuple[str, str]] = {  # flag -> what its value looks like, and how to say so

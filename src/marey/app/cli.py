@@ -7,7 +7,7 @@ import typer
 from typer.exceptions import TyperException
 
 from ..errors import MareyError
-from . import console, learn, look, weights
+from . import console, learn, look, motion, weights
 from .train import INTERRUPTED
 
 app = typer.Typer(
@@ -19,13 +19,14 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (learn.COMMANDS, look.COMMANDS):
+for commands in (learn.COMMANDS, motion.COMMANDS, look.COMMANDS):
     for name, function in commands.items():
         app.command(name)(function)
 app.add_typer(weights.app, name="weights")
 
 AFTER_INTERRUPT = {  # command -> what is left, and how to go on; train says it itself, the others leave nothing
     "demo": "what is finished is kept: give the same command to go on",
+    "flow": "what is finished is kept: give the same command to go on",
     "stage": "the same command renders the folder anew",
     "predict": "what is written for earlier videos is whole; the same command starts over",
 }

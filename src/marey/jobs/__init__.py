@@ -4,6 +4,7 @@ from .cache import CachePart, cache_parts, cache_root, clear_cache
 from .demo import DemoResult, demo
 from .doctor import Finding, doctor
 from .evaluate import evaluate, evaluation_dict
+from .flow import FlowFile, flow
 from .folds import CrossValidation, cross_validate
 from .fuse import evaluate_together
 from .narrate import Narrator, Silent, progress_of
@@ -20,6 +21,7 @@ __all__ = [
     "CrossValidation",
     "DemoResult",
     "Finding",
+    "FlowFile",
     "Narrator",
     "Plan",
     "Silent",
@@ -35,6 +37,7 @@ __all__ = [
     "evaluate_together",
     "evaluation_dict",
     "flag_of",
+    "flow",
     "list_runs",
     "list_videos",
     "load_data",

@@ -5,7 +5,8 @@ from .augment import Augmentation, augment
 from .clip import Clip, ClipSpec
 from .decode import DecoderName, Video, open_video
 from .decode_torchcodec import torchcodec_problem
-from .flow import FlowMethod, bytes_to_flow, dense_flow, flow_stream, flow_to_bytes
+from .encode import Prepared, prepare_video, why_prepare
+from .flow import FLOW_METHODS, FLOW_SPEEDS, FlowMethod, Speed, bytes_to_flow, dense_flow, flow_stream, flow_to_bytes
 from .flow_file import FlowHeader, flow_fields, flow_header, read_flow, read_flow_bytes, source_hash
 from .flow_writer import Extracted, FlowWriter, extract_flow
 from .log_mel import log_mel, log_mel_bytes
@@ -18,6 +19,8 @@ from .vectors import VectorVideo, has_vectors, motion_vectors, vector_stream
 from .write import VideoWriter
 
 __all__ = [
+    "FLOW_METHODS",
+    "FLOW_SPEEDS",
     "Augmentation",
     "Clip",
     "ClipSpec",
@@ -27,6 +30,8 @@ __all__ = [
     "FlowHeader",
     "FlowMethod",
     "FlowWriter",
+    "Prepared",
+    "Speed",
     "VectorVideo",
     "Video",
     "VideoInfo",
@@ -47,6 +52,7 @@ __all__ = [
     "log_mel_bytes",
     "motion_vectors",
     "open_video",
+    "prepare_video",
     "probe",
     "read_audio",
     "read_compressed",
@@ -61,5 +67,6 @@ __all__ = [
     "vector_stream",
     "verify",
     "view_seconds",
+    "why_prepare",
     "window_starts",
 ]

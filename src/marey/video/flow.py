@@ -20,6 +20,8 @@ from .transform import Resample
 FlowMethod = Literal["dis", "farneback", "tvl1"]
 Speed = Literal["ultrafast", "fast", "medium"]
 
+FLOW_METHODS: tuple[FlowMethod, ...] = ("dis", "farneback", "tvl1")
+FLOW_SPEEDS: tuple[Speed, ...] = ("ultrafast", "fast", "medium")
 FLOW_CLAMP_PX = 20.0  # motion beyond it is clamped where flow becomes bytes
 FLOW_STEP_PX = FLOW_CLAMP_PX / 127  # between two neighbouring bytes
 _PRESETS = {

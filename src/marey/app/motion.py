@@ -1,0 +1,72 @@
+"""Commands on motion itself: flow."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import UsageError
+from . import options as o
+from .checks import checked, place_is_free, videos_exist
+from .console import Terminal, print_json, print_table, print_text
+
+
+def flow(
+    videos: Annotated[
+        list[str], typer.Argument(metavar="VIDEO...|DATA", help="files, folders or globs, or one annotation file")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="folder for the flow files")] = Path("flow"),
+    method: Annotated[str, typer.Option("--method", callback=checked, help="dis, farneback or tvl1")] = "dis",
+    speed: Annotated[
+        str, typer.Option("--speed", callback=checked, help="of dis: ultrafast, fast or medium (the most exact)")
+    ] = "fast",
+    short_side: Annotated[
+        int | None,
+        typer.Option("--short-side", metavar="PX", callback=checked, help="resize to this [default: as they are]"),
+    ] = None,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="float32 in .npz, not bytes (within 20 px, to 0.079 px) in .mkv")
+    ] = False,
+    kind: o.Kind = None,
+    root: o.Root = None,
+    max_bad: o.MaxBad = 3,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", callback=checked, help="threads [default: all cores but one, at most 8]"),
+    ] = None,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+    verbose: o.Verbose = False,
+) -> None:
+    """Dense optical flow of videos into files; goes on where it was interrupted."""
+    videos_exist(videos)
+    place_is_free(out, folder=True)
+    if method != "dis" and speed != "fast":
+        raise UsageError(f"--speed is for --method dis; drop it for {method}")
+    from ..jobs import flow as job
+
+    with Terminal(quiet=quiet, verbose=verbose) as terminal:
+        made, bad = job(
+            videos,
+            out=out,
+            method=method,
+            speed=speed,
+            short_px=short_side,
+            exact=exact,
+            kind=kind,
+            root=root,
+            max_bad=max_bad,
+            workers=workers,
+            narrator=terminal,
+        )
+    if json:
+        print_json({"files": [file.to_dict() for file in made], "quarantined": bad})
+    elif made:
+        rows = [(f.video, f"{f.width} x {f.height}", f.method, f.computed, f.file) for f in made]
+        print_table(("video", "pixels", "method", "fields now", "file"), rows)
+    if not made:
+        print_text("nothing is written: none of the videos could be read")
+        raise typer.Exit(1)
+
+
+COMMANDS = {"flow": flow}

@@ -1,0 +1,70 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from marey.app.cli import main
+from marey.errors import UsageError
+from marey.jobs import flow
+from marey.video import flow_header, read_flow
+
+
+def test_flow_files_lie_as_the_videos_do(small_films: Path, tmp_path: Path) -> None:
+    made, bad = flow([small_films / "up" / "up0.mp4", small_films / "still" / "still0.mp4"], out=tmp_path / "flow")
+    assert not bad and [file.computed for file in made] == [19, 19]
+    assert [file.file for file in made] == [
+        str(tmp_path / "flow" / name) for name in ("up/up0.mp4.mkv", "still/still0.mp4.mkv")
+    ]
+    assert flow_header(made[0].file).source == "up0.mp4" and (made[0].width, made[0].height) == (64, 48)
+    upwards, still = (read_flow(file.file, [0.5])[0, ..., 1] for file in made)
+    assert upwards.min() < -1 and np.abs(still).max() < 0.5
+    again, _ = flow([small_films / "up"], out=tmp_path / "flow" / "up")
+    assert [file.computed for file in again] == [0, *[19] * 7]  # up0 is there already
+
+
+def test_an_annotation_file_names_the_videos(small_films: Path, tmp_path: Path) -> None:
+    table = tmp_path / "few.csv"
+    table.write_text(f"path,label\n{small_films}/up/up0.mp4,up\n{small_films}/still/still0.mp4,still\n")
+    made, _ = flow(table, out=tmp_path / "flow", short_px=24, exact=True)
+    assert [Path(file.file).name for file in made] == ["up0.mp4.npz", "still0.mp4.npz"]
+    assert read_flow(made[0].file, [0.0]).shape == (1, 24, 32, 2)
+
+
+def test_the_command_tells_what_it_wrote(small_films: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    film, broken = small_films / "up" / "up0.mp4", tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video")
+    words = ["flow", str(film), str(broken), "--out", str(tmp_path / "flow"), "--method", "farneback"]
+    assert main([*words, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert list(told["quarantined"]) == [str(broken)] and told["files"][0]["method"] == "farneback"
+    assert main([*words, "-q"]) == 0
+    assert "farneback" in capsys.readouterr().out
+    assert main(["flow", str(broken), "--out", str(tmp_path / "none")]) == 1
+    assert "none of the videos could be read" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words, sentence",
+    [
+        (["--method", "raft"], "--method is 'raft'; it can be dis, farneback or tvl1"),
+        (["--speed", "slow"], "--speed is 'slow'; it can be ultrafast, fast or medium"),
+        (["--method", "farneback", "--speed", "medium"], "--speed is for --method dis; drop it for farneback"),
+        (["--short-side", "4"], "--short-side is 4; give a number from 16 to 8192"),
+    ],
+)
+def test_bad_flags_are_refused(
+    words: list[str], sentence: str, small_films: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["flow", str(small_films / "up" / "up0.mp4"), "--out", str(tmp_path / "flow"), *words]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_the_job_refuses_the_same(small_films: Path, tmp_path: Path) -> None:
+    film = small_films / "up" / "up0.mp4"
+    with pytest.raises(UsageError, match="--method is 'raft'; it can be dis, farneback, tvl1"):
+        flow(film, out=tmp_path / "flow", method="raft")
+    with pytest.raises(UsageError, match="--speed is 'slow'; it can be ultrafast, fast, medium"):
+        flow(film, out=tmp_path / "flow", speed="slow")
+    with pytest.raises(UsageError, match="--short-side is 4; give a number from 16 to 8192"):
+        flow(film, out=tmp_path / "flow", short_px=4)
