@@ -30,10 +30,12 @@ class VideoWriter:
     versions of x264, round elsewhere. Times are exact: frame n is shown at n / fps, and the file ends with its last
     frame.
 
-    size    (width, height) of the frames; the last row or column is repeated where one is odd, as 4:2:0 needs even ones
-    crf     x264's quality: 18 looks lossless, 23 is its default, 51 is the worst
-    gop_s   longest time between keyframes: short ones are found faster, long ones take less space
-    preset  x264's: how much time it may take to find what is similar
+    size      (width, height) of the frames; the last row or column is repeated where one is odd: 4:2:0 needs even ones
+    crf       x264's quality: 18 looks lossless, 23 is its default, 51 is the worst
+    gop_s     longest time between keyframes: short ones are found faster, long ones take less space
+    preset    x264's: how much time it may take to find what is similar
+    b_frames  the most frames in a row that may be predicted from later ones too; None leaves that to the preset
+    comment   kept in the file
 
     VideoError where the file cannot be written; ValueError for arguments and frames that do not fit.
     """
@@ -48,6 +50,8 @@ class VideoWriter:
         gop_s: float = 1.0,
         audio_rate: int | None = None,
         preset: str = "veryfast",
+        b_frames: int | None = None,
+        comment: str | None = None,
     ) -> None:
         if not fps > 0 or not gop_s > 0 or min(size) < 1 or not 0 <= crf <= 51:
             raise ValueError(f"fps {fps}, gop_s {gop_s} and size {size} must be positive and crf {crf} lie in 0..51")
@@ -63,7 +67,10 @@ class VideoWriter:
         # The length of what is shown is counted in these units; in FFmpeg's 1/1000 s most rates have no whole number.
         options = {"fflags": "+bitexact", "movie_timescale": str(rate.numerator * -(-10_000 // rate.numerator))}
         self._container = av.open(f"file:{self._part}", "w", format="mp4", options=options)
-        self._video = self._video_stream(rate, {"crf": str(crf), "preset": preset, **_X264}, round(gop_s * rate))
+        if comment is not None:
+            self._container.metadata["comment"] = comment
+        how = {"crf": str(crf), "preset": preset, **_X264, **({} if b_frames is None else {"bf": str(b_frames)})}
+        self._video = self._video_stream(rate, how, round(gop_s * rate))
         self._audio: AudioStream | None = None
         if audio_rate is not None:
             self._audio = self._container.add_stream("aac", rate=audio_rate, layout="mono")
