@@ -242,6 +242,19 @@ def test_nothing_in_a_file_is_ever_run(tmp_path: Path, kind: str, where: str) ->
         assert not ran.exists()
 
 
+@pytest.mark.parametrize("legacy", [True, False])
+def test_a_whole_model_is_called_one_and_an_act_of_the_system_is_not(tmp_path: Path, legacy: bool) -> None:
+    net, file = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), tmp_path / "w"
+    torch.save({"epoch": 3, "model": net}, file, _use_new_zipfile_serialization=not legacy)
+    refused(
+        file, r"holds a pickled model object \(torch\.nn\.modules\.container\.Sequential\), not its weights; nothing"
+    )
+    ran = tmp_path / "ran"
+    torch.save({"model": net, "x": Call(os.system, f"touch {ran}")}, file, _use_new_zipfile_serialization=not legacy)
+    refused(file, r"asks Python for posix\.system as it is opened, which weights never need")
+    assert not ran.exists()
+
+
 def test_names_that_a_pickle_puts_together_are_refused(tmp_path: Path) -> None:
     """The last two strings are harmless and thrown away: a list of opcodes shows them, the reader meets the others."""
     strings = [b"posix", b"system", b"numpy", b"dtype"]

@@ -1,7 +1,8 @@
 """Convolution and batch normalization of one, two or three dimensions, for blocks that fit any of them."""
 
 from collections.abc import Callable
-from typing import Literal
+from operator import index
+from typing import Literal, SupportsIndex
 
 from torch import Tensor, nn
 
@@ -35,18 +36,18 @@ def check_dims(block: str, dims: object) -> None:
 def check_widths(block: str, **widths: object) -> None:
     """Raise a ValueError unless every number of channels or nodes is a whole one of at least 1."""
     for what, n in widths.items():
-        if not isinstance(n, int):
+        if not isinstance(n, SupportsIndex):
             raise ValueError(f"{block} has {n!r} {what}; their number must be a whole one")
-        if n < 1:
+        if index(n) < 1:
             raise ValueError(f"{block} has {n} {what}; it needs at least 1, so give it more or a wider input")
 
 
-def check_map(block: str, x: Tensor, *, width: int, reader: nn.Module) -> None:
-    """Raise a ValueError unless `x` is (b, width, *positions) with the axes of `reader`, a convolution of the block.
+def check_map(block: str, x: Tensor, *, width: int, kernel: Tensor | None) -> None:
+    """Raise a ValueError unless `x` is (b, width, *positions) with as many axes as a kernel of the block has.
 
-    The axes are read off its kernel, as inflation gives the convolutions of a block one more.
+    They are not those that it was built for: inflation gives a kernel one more. None leaves them unchecked.
     """
-    dims = next(reader.parameters()).ndim - 2
+    dims = x.ndim - 2 if kernel is None else kernel.ndim - 2
     if x.ndim != dims + 2:
         raise ValueError(f"x has {x.ndim} axes {tuple(x.shape)}; {block} of {dims} dims takes {dims + 2}")
     if x.shape[1] != width:

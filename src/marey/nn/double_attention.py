@@ -52,7 +52,7 @@ class DoubleAttention(nn.Module):
         self.norm = last_norm(width, dims=dims, zero_init=zero_init)
 
     def forward(self, x: Float[Tensor, "b c *positions"]) -> Float[Tensor, "b c *positions"]:
-        check_map("double attention", x, width=self.width, reader=self.to_gather)
+        check_map("double attention", x, width=self.width, kernel=self.to_gather.weight)
         gather = self.to_gather(x).flatten(2).softmax(dim=2)
         distribute = self.to_distribute(x).flatten(2).softmax(dim=1)
         descriptors = self.to_features(x).flatten(2) @ gather.transpose(1, 2)  # (b, m, n)

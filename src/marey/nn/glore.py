@@ -56,7 +56,7 @@ class GloRe(nn.Module):
         self.width, self.normalize = width, normalize
 
     def forward(self, x: Float[Tensor, "b c *positions"]) -> Float[Tensor, "b c *positions"]:
-        check_map("a GloRe unit", x, width=self.width, reader=self.to_nodes)
+        check_map("a GloRe unit", x, width=self.width, kernel=self.to_nodes.weight)
         belongs = self.to_nodes(x).flatten(2)  # (b, nodes, positions): to there and, the same, back again
         graph = self.to_state(x).flatten(2) @ belongs.transpose(1, 2)
         if self.normalize:

@@ -58,6 +58,7 @@ class MultiFiber(nn.Module):
             nn.init.zeros_(self.conv2.get_parameter("conv.weight"))
 
     def forward(self, x: Float[Tensor, "b _ *place"]) -> Float[Tensor, "b _ *_place"]:
-        check_map("a Multi-Fiber unit", x, width=self.c_in, reader=self.squeeze.get_submodule("conv"))
+        kernel = getattr(self.squeeze.get_submodule("conv"), "weight", None)  # an octave convolution has several
+        check_map("a Multi-Fiber unit", x, width=self.c_in, kernel=kernel)
         mixed = x + self.mix(self.squeeze(x))
         return self.conv2(self.conv1(mixed)) + self.shortcut(x)

@@ -83,7 +83,7 @@ class NonLocal(nn.Module):
         return self.g.weight.ndim - 2
 
     def forward(self, x: Float[Tensor, "b c *thw"]) -> Float[Tensor, "b c *thw"]:
-        check_map("a non-local block", x, width=self.width, reader=self.g)
+        check_map("a non-local block", x, width=self.width, kernel=self.g.weight)
         if self.pool_after:
             k, v = self._pooled(self.phi(x)), self._pooled(self.g(x))
         else:
