@@ -1,0 +1,110 @@
+"""Pictures of flow: direction as hue and speed as saturation, a legend for that, and arrows.
+
+Colours are those of Baker et al., "A Database and Evaluation Methodology for Optical Flow", IJCV 92 (2011), which the
+field's pictures are in: what stands still is white, to the right is red, downwards yellow, to the left cyan-blue,
+upwards violet, and of six hues between red, yellow, green, cyan, blue and magenta those that the eye tells apart better
+have more room.
+
+Axes: h rows, w columns, 2 = (right, down), 3 = RGB.
+"""
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from .lettering import blend, lettering
+
+_STEPS = (15, 6, 4, 11, 13, 6)  # hues from red to yellow, green, cyan, blue, magenta and red again
+_BEYOND = 0.75  # how bright what is faster than the legend is
+_INK = (34, 32, 29)
+
+
+def _wheel() -> np.ndarray:
+    """float32 (56, 3) in 0..1: the hues once around, the first one twice."""
+    corners = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 1, 1], [0, 0, 1], [1, 0, 1], [1, 0, 0]], np.float32)
+    places = np.concatenate([[0], np.cumsum(_STEPS)])
+    return np.stack([np.interp(np.arange(places[-1] + 1), places, channel) for channel in corners.T], -1)
+
+
+def flow_colours(flow: Float[np.ndarray, "h w 2"], *, most_px: float | None = None) -> UInt8[np.ndarray, "h w 3"]:
+    """A picture of flow. `most_px` is the speed of full colour, by default the highest; what is faster is darker.
+
+    What is not finite is black. ValueError for `most_px` that is not positive.
+    """
+    if most_px is not None and not most_px > 0:
+        raise ValueError(f"most_px is {most_px}; it must be positive")
+    known = np.isfinite(flow[..., 0]) & np.isfinite(flow[..., 1])
+    right, down = np.where(known[..., None], flow, 0).astype(np.float32).transpose(2, 0, 1)
+    speed = np.hypot(right, down)
+    speed /= most_px or max(float(speed.max(initial=0)), 1e-6)
+    wheel = _wheel()
+    place = (np.arctan2(down, right) % (2 * np.pi)) / (2 * np.pi) * (len(wheel) - 1)
+    low = np.minimum(place.astype(int), len(wheel) - 2)
+    share = (place - low)[..., None]
+    hue = wheel[low] * (1 - share) + wheel[low + 1] * share
+    colour = np.where(speed[..., None] <= 1, 1 - speed[..., None] * (1 - hue), _BEYOND * hue)
+    return np.rint(255 * np.where(known[..., None], colour, 0)).astype(np.uint8)
+
+
+def flow_legend(side_px: int, most_px: float) -> UInt8[np.ndarray, "s s 3"]:
+    """The colours of all directions in a disc, its rim at `most_px` pixels a frame, which is written below it."""
+    text = lettering(f"{most_px:.3g} px", max(8, side_px // 8))
+    radius = (side_px - text.shape[0]) / 2
+    y, x = np.indices((side_px, side_px), np.float32)
+    x, y = (x + 0.5 - side_px / 2) / radius, (y + 0.5 - radius) / radius
+    disc = flow_colours(np.stack([x, y], -1), most_px=1)
+    edge = np.clip((1 - np.hypot(x, y)) * radius, 0, 1)[..., None]
+    picture = np.rint(disc * edge + 255 * (1 - edge)).astype(np.uint8)
+    blend(picture, text, ((side_px - text.shape[1]) // 2, side_px - text.shape[0]), _INK)
+    return picture
+
+
+def draw_arrows(
+    picture: UInt8[np.ndarray, "_ _ 3"],
+    flow: Float[np.ndarray, "h w 2"],
+    *,
+    every_px: int = 16,
+    scale: float | int = 1.0,
+    least_px: float = 0.5,
+    colour: tuple[int, int, int] = _INK,
+) -> UInt8[np.ndarray, "_ _ 3"]:
+    """A copy of a picture with an arrow in the middle of every square of `every_px` pixels, from where its mean flow
+    starts to where it ends; `scale` makes them longer. Flow under `least_px`, and what is not finite, has none.
+
+    ValueError for a picture of another size than the flow.
+    """
+    if picture.shape[:2] != flow.shape[:2]:
+        raise ValueError(f"picture is {picture.shape[:2]} and flow {flow.shape[:2]}; they must be of one size")
+    drawn = np.ascontiguousarray(picture).copy()
+    for top in range(0, flow.shape[0] - every_px // 2, every_px):
+        for left in range(0, flow.shape[1] - every_px // 2, every_px):
+            part = flow[top : top + every_px, left : left + every_px]
+            mean = part.reshape(-1, 2).mean(0)
+            if not np.hypot(*mean) >= least_px:
+                continue
+            start = np.array([left + part.shape[1] / 2, top + part.shape[0] / 2])
+            ends = [tuple(np.rint(16 * (p - 0.5)).astype(int).tolist()) for p in (start, start + scale * mean)]
+            cv2.arrowedLine(drawn, ends[0], ends[1], colour, 1, cv2.LINE_AA, shift=4, tipLength=0.3)
+    return drawn
+
+
+def flow_picture(
+    flow: Float[np.ndarray, "h w 2"],
+    *,
+    frame: UInt8[np.ndarray, "_ _ 3"] | None = None,
+    most_px: float | None = None,
+    legend_px: int = 64,
+    every_px: int = 16,
+) -> UInt8[np.ndarray, "h w2 3"]:
+    """Flow in colours with its legend in the lower right corner, and left of it `frame` with arrows where it is given.
+
+    Smaller pictures have no legend. `most_px` is as in `flow_colours`.
+    """
+    speeds = np.hypot(flow[..., 0], flow[..., 1])
+    fastest = most_px or max(float(np.nanmax(speeds, initial=0)), 1e-6)
+    picture = flow_colours(flow, most_px=fastest)
+    if min(flow.shape[:2]) >= 2 * legend_px:
+        picture[-legend_px:, -legend_px:] = flow_legend(legend_px, fastest)
+    if frame is None:
+        return picture
+    return np.concatenate([draw_arrows(frame, flow, every_px=every_px, colour=(255, 214, 10)), picture], 1)

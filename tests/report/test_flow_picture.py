@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+
+from marey.report.flow_picture import draw_arrows, flow_colours, flow_legend, flow_picture
+
+WHITE = [255, 255, 255]
+
+
+def one(right: float, down: float, **how: float) -> list[int]:
+    return flow_colours(np.full((1, 1, 2), (right, down), np.float32), **how)[0, 0].tolist()
+
+
+def test_directions_have_the_colours_of_the_field() -> None:
+    """Entries of the wheel of 55 hues: to the right the first one, and so on clockwise."""
+    assert one(1, 0) == [255, 0, 0]
+    assert one(0, 1) == [255, 234, 0]  # 13.75 of 55 on the way of 15 from red to yellow
+    left, up = one(-1, 0), one(0, -1)
+    assert left[0] == 0 and left[2] == 255 and 0 < left[1] < 255  # from cyan to blue
+    assert up[1] == 0 and up[2] == 255 and 0 < up[0] < 255  # from blue to magenta
+    assert one(1, -1e-4)[0] == 255 and sum(one(1, -1e-4)) < 258  # it closes
+
+
+def test_speed_is_saturation() -> None:
+    assert one(0, 0) == WHITE and one(0, 0, most_px=4.0) == WHITE
+    assert one(2, 0, most_px=4.0) == [255, 128, 128]
+    assert one(4, 0, most_px=4.0) == [255, 0, 0]
+    assert one(5, 0, most_px=4.0) == [191, 0, 0]  # faster than the legend
+
+
+def test_without_a_scale_the_fastest_has_full_colour() -> None:
+    field = np.zeros((2, 2, 2), np.float32)
+    field[0, 1, 0] = 3
+    field[1, 1, 0] = 1.5
+    assert flow_colours(field).tolist() == [[WHITE, [255, 0, 0]], [WHITE, [255, 128, 128]]]
+
+
+def test_unknown_flow_is_black() -> None:
+    field = np.ones((2, 2, 2), np.float32)
+    field[0, 0, 1] = np.nan
+    assert (flow_colours(field)[0, 0] == 0).all() and flow_colours(field)[1, 1].any()
+    assert not draw_arrows(np.zeros((2, 2, 3), np.uint8), field, every_px=2).any()
+
+
+@pytest.mark.parametrize("most_px", [0.0, -1.0, float("nan")])
+def test_scales_that_are_refused(most_px: float) -> None:
+    with pytest.raises(ValueError, match=r"most_px is .*; it must be positive"):
+        flow_colours(np.zeros((2, 2, 2), np.float32), most_px=most_px)
+
+
+def test_the_legend_has_the_colours_of_the_picture() -> None:
+    legend = flow_legend(128, 5.0)
+    radius = np.flatnonzero((legend != 255).any(-1)[:100].any(1)).max() / 2
+    middle = round(radius)
+    assert (legend[0, 0] == 255).all() and (legend[middle, 64] > 230).all()
+    for right, down in ((0.6, 0), (0, 0.6), (-0.6, 0), (0, -0.6), (0.4, 0.4)):
+        at = legend[round(middle + down * radius), round(64 + right * radius)].astype(int)
+        assert np.abs(at - one(5 * right, 5 * down, most_px=5.0)).max() < 12
+    assert (legend[-14:] < 100).any() and (flow_legend(128, 5.0) != flow_legend(128, 2.0)).any()
+
+
+def test_arrows_point_where_things_go() -> None:
+    field = np.zeros((32, 48, 2), np.float32)
+    field[:, :16, 0], field[:, 16:32, 1] = 8, 8
+    drawn = draw_arrows(np.full((32, 48, 3), 255, np.uint8), field, every_px=16)
+    dark = drawn.min(-1) < 128
+    for part, (x, y) in ((dark[:16, :20], (11.5, 7.5)), (dark[:24, 18:30], (5.5, 11.5))):
+        rows, columns = np.nonzero(part)
+        assert abs(columns.mean() - x) < 2.5 and abs(rows.mean() - y) < 2.5
+    assert np.ptp(np.nonzero(dark[:16, :20])[1]) >= 7 > np.ptp(np.nonzero(dark[:16, :20])[0])
+    assert not dark[:, 33:].any()
+    longer = draw_arrows(np.full((32, 48, 3), 255, np.uint8), field, every_px=16, scale=2)
+    assert (longer.min(-1) < 128).sum() > dark.sum()
+
+
+def test_the_given_picture_stays_as_it_is() -> None:
+    picture = np.full((32, 32, 3), 255, np.uint8)
+    draw_arrows(picture, np.full((32, 32, 2), 9, np.float32))
+    assert (picture == 255).all()
+    with pytest.raises(ValueError, match=r"picture is \(32, 32\) and flow \(16, 32\); they must be of one size"):
+        draw_arrows(picture, np.zeros((16, 32, 2), np.float32))
+
+
+def test_the_whole_picture() -> None:
+    field = np.zeros((160, 200, 2), np.float32)
+    field[40:80, 40:80] = (4, 0)
+    alone = flow_picture(field)
+    assert alone.shape == (160, 200, 3) and alone[60, 60].tolist() == [255, 0, 0]
+    assert (alone[-64:, -64:] == flow_legend(64, 4.0)).all()
+    beside = flow_picture(field, frame=np.zeros((160, 200, 3), np.uint8))
+    assert beside.shape == (160, 400, 3) and (beside[:, 200:] == alone).all() and beside[40:80, 40:90].any()
+    assert flow_picture(np.zeros((20, 20, 2), np.float32)).min() == 255  # still, and too small for a legend
