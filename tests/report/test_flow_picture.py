@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from marey.report.flow_picture import draw_arrows, flow_colours, flow_legend, flow_picture
+from marey.report.lettering import lettering
 
 WHITE = [255, 255, 255]
 
@@ -48,14 +49,13 @@ def test_scales_that_are_refused(most_px: float) -> None:
 
 
 def test_the_legend_has_the_colours_of_the_picture() -> None:
-    legend = flow_legend(128, 5.0)
-    radius = np.flatnonzero((legend != 255).any(-1)[:100].any(1)).max() / 2
-    middle = round(radius)
-    assert (legend[0, 0] == 255).all() and (legend[middle, 64] > 230).all()
+    legend = flow_legend(400, 5.0)
+    radius = (400 - lettering("5 px", 50).shape[0]) / 2
+    assert (legend[0, 0] == 255).all() and (legend[int(radius), 200] > 250).all()
     for right, down in ((0.6, 0), (0, 0.6), (-0.6, 0), (0, -0.6), (0.4, 0.4)):
-        at = legend[round(middle + down * radius), round(64 + right * radius)].astype(int)
+        at = legend[int(radius + down * radius), int(200 + right * radius)].astype(int)
         assert np.abs(at - one(5 * right, 5 * down, most_px=5.0)).max() < 12
-    assert (legend[-14:] < 100).any() and (flow_legend(128, 5.0) != flow_legend(128, 2.0)).any()
+    assert (legend[-40:] < 100).any() and (flow_legend(400, 2.0)[-40:] != legend[-40:]).any()
 
 
 def test_arrows_point_where_things_go() -> None:
