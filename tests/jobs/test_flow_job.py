@@ -7,7 +7,7 @@ import pytest
 from marey.app.cli import main
 from marey.errors import UsageError
 from marey.jobs import flow
-from marey.video import flow_header, read_flow
+from marey.video import flow_header, probe, read_flow
 
 
 def test_flow_files_lie_as_the_videos_do(small_films: Path, tmp_path: Path) -> None:
@@ -29,6 +29,12 @@ def test_an_annotation_file_names_the_videos(small_films: Path, tmp_path: Path) 
     made, _ = flow(table, out=tmp_path / "flow", short_px=24, exact=True)
     assert [Path(file.file).name for file in made] == ["up0.mp4.npz", "still0.mp4.npz"]
     assert read_flow(made[0].file, [0.0]).shape == (1, 24, 32, 2)
+
+
+def test_a_film_shows_arrows_and_colours(small_films: Path, tmp_path: Path) -> None:
+    ((file,), _) = flow(small_films / "up" / "up0.mp4", out=tmp_path / "flow", film=True)
+    info = probe(file.film or "")
+    assert (info.width, info.height, info.frame_count) == (128, 48, 19)
 
 
 def test_the_command_tells_what_it_wrote(small_films: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

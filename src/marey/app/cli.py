@@ -27,6 +27,7 @@ app.add_typer(weights.app, name="weights")
 AFTER_INTERRUPT = {  # command -> what is left, and how to go on; train says it itself, the others leave nothing
     "demo": "what is finished is kept: give the same command to go on",
     "flow": "what is finished is kept: give the same command to go on",
+    "prepare": "what is finished is kept: give the same command to go on",
     "stage": "the same command renders the folder anew",
     "predict": "what is written for earlier videos is whole; the same command starts over",
 }

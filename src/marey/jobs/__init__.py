@@ -11,11 +11,13 @@ from .narrate import Narrator, Silent, progress_of
 from .plan import Plan, plan
 from .predict import output_files, predict
 from .prepare import ClassEdits, list_videos, load_data, pick_decoder, pick_workers
+from .reencode import MANIFEST, PreparedFile, prepare
 from .run import flag_of, list_runs, read_run, write_json
 from .scores import Trained, open_model, with_labels
 from .train import Trial, train
 
 __all__ = [
+    "MANIFEST",
     "CachePart",
     "ClassEdits",
     "CrossValidation",
@@ -24,6 +26,7 @@ __all__ = [
     "FlowFile",
     "Narrator",
     "Plan",
+    "PreparedFile",
     "Silent",
     "Trained",
     "Trial",
@@ -47,6 +50,7 @@ __all__ = [
     "pick_workers",
     "plan",
     "predict",
+    "prepare",
     "progress_of",
     "read_run",
     "train",

@@ -6,13 +6,28 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+
 from ..data import Quarantine
 from ..errors import UsageError, VideoError
-from ..video import FLOW_METHODS, FLOW_SPEEDS, FlowMethod, Speed, extract_flow
+from ..report import flow_picture
+from ..video import (
+    FLOW_METHODS,
+    FLOW_SPEEDS,
+    FlowMethod,
+    Speed,
+    VideoWriter,
+    extract_flow,
+    flow_fields,
+    flow_header,
+    open_video,
+    probe,
+)
 from .narrate import Narrator, Silent, progress_of
 from .predict import refuse_file
 from .prepare import list_videos, load_data, pick_workers
 
+FILM_SPEED = 99  # per cent of the motion that the colours of a film tell apart; the rest is darker
 ANNOTATIONS = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".txt")
 
 
@@ -26,6 +41,7 @@ class FlowFile:
     height: int
     method: str
     computed: int
+    film: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -39,6 +55,7 @@ def flow(
     speed: str = "fast",
     short_px: int | None = None,
     exact: bool = False,
+    film: bool = False,
     kind: str | None = None,
     root: str | Path | None = None,
     workers: int | None = None,
@@ -50,6 +67,7 @@ def flow(
     videos   files, folders or globs, or one annotation file whose videos are meant (`kind` and `root` as for training)
     out      folder; below it, files lie as the videos do below the folder that they have in common
     exact    float32 in .npz instead of bytes in .mkv, which are off by up to 0.079 pixels and clamped at 20
+    film     write an MP4 beside each, too: arrows on the frames, and the flow in colours with their legend
     workers  threads that compute
 
     What is there already, of the same bytes and computed in the same way, is left as it is; what a killed run has done
@@ -77,6 +95,7 @@ def flow(
                 threads=max(1, pick_workers(workers)),
                 progress=progress_of(narrator, f"flow of {Path(path).name}"),
             )
+            shown = write_film(path, file, narrator) if film else None
         except VideoError as error:
             quarantine.add(error)
             narrator.say(f"left out: {error}")
@@ -84,8 +103,26 @@ def flow(
         if not found.computed:
             narrator.detail(f"{path}: {file} holds its flow already")
         header = found.header
-        made.append(FlowFile(path, str(file), header.width, header.height, header.method, found.computed))
+        made.append(FlowFile(path, str(file), header.width, header.height, header.method, found.computed, shown))
     return made, quarantine.reasons
+
+
+def write_film(path: str, file: Path, narrator: Narrator) -> str:
+    """An MP4 beside a flow file: the video's frames with arrows, and the flow in colours."""
+    target, info = file.with_name(file.name + ".mp4"), probe(path)
+    header, tell = flow_header(file), progress_of(narrator, f"film of {Path(path).name}")
+    short_px, count = min(header.width, header.height), max(1, (info.frame_count or 2) - 1)
+    sampled = [np.percentile(np.hypot(*field.transpose(2, 0, 1)), FILM_SPEED) for _, field in flow_fields(file)]
+    most_px = max(0.5, float(max(sampled)))
+    with (
+        open_video(path) as video,
+        VideoWriter(target, fps=info.fps, size=(2 * header.width, header.height)) as writer,
+    ):
+        frames = video.stream(short_px=short_px)
+        for number, ((_, field), (_, frame)) in enumerate(zip(flow_fields(file), frames, strict=False), 1):
+            writer.write(flow_picture(field, frame=frame, most_px=most_px))
+            tell(min(number, count), count)
+    return str(target)
 
 
 def videos_of(
