@@ -311,8 +311,9 @@ def test_the_released_c2d_without_pooling_is_a_variant() -> None:
 def test_octave_networks_are_compared_with_files_that_have_octaves_only(monkeypatch: pytest.MonkeyPatch) -> None:
     marked = [preset for preset in PRESETS.values() if preset.mark]
     assert len(marked) > 60
-    for preset in {type(p.mini.build(num_classes=2)): p for p in marked}.values():
-        assert any(preset.mark in name for name in preset.mini.build(num_classes=2).state_dict())
+    for mark, mini in {(preset.mark, preset.mini) for preset in marked}:
+        with torch.device("meta"):
+            assert any(mark in name for name in mini.build(num_classes=2).state_dict())
     octave, plain = find_preset("oct_i3d_stage"), find_preset("i3d_stage")
     monkeypatch.setattr("marey.presets.fit.PRESETS", {preset.name: preset for preset in (octave, plain)})
     assert [fit.preset for fit in best_fits(plain.build(num_classes=24).state_dict())] == [plain]
