@@ -27,7 +27,7 @@ from .narrate import Narrator, Silent, progress_of
 from .predict import refuse_file
 from .prepare import list_videos, load_data, pick_workers
 
-FILM_SPEED = 99  # per cent of the motion that the colours of a film tell apart; the rest is darker
+FILM_SPEED, FILM_FIELDS = 99, 75  # per cent: of pixels, of fields, whose motion the colours of a film tell apart
 ANNOTATIONS = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".txt")
 
 
@@ -113,7 +113,7 @@ def write_film(path: str, file: Path, narrator: Narrator) -> str:
     header, tell = flow_header(file), progress_of(narrator, f"film of {Path(path).name}")
     short_px, count = min(header.width, header.height), max(1, (info.frame_count or 2) - 1)
     sampled = [np.percentile(np.hypot(*field.transpose(2, 0, 1)), FILM_SPEED) for _, field in flow_fields(file)]
-    most_px = max(0.5, float(max(sampled)))
+    most_px = max(0.5, float(np.percentile(sampled, FILM_FIELDS)))
     with (
         open_video(path) as video,
         VideoWriter(target, fps=info.fps, size=(2 * header.width, header.height)) as writer,
