@@ -243,6 +243,14 @@ def d_li14(preset: str) -> Names:
     )
 
 
+def test_a_plain_file_is_of_the_plain_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = {name: find_preset(name) for name in ("resnet50", "oct_resnet50_a000")}
+    monkeypatch.setattr("marey.presets.fit.PRESETS", both)
+    names = golden("tv_resnet50")
+    assert [fit.preset.name for fit in best_fits(empty(names))] == ["resnet50"]
+    assert best("oct_resnet50_a000", names).diff.count == 0  # which it fits where that is asked for
+
+
 # GDT and SeLaVi: torchvision's R(2+1)D-18 without its classifier, beside a network of sound and two projections.
 def gdt(heads: int = 0) -> Names:
     video = {name: shape for name, shape in golden("tv_r2plus1d_18").items() if not name.startswith("fc.")}

@@ -105,7 +105,7 @@ def images(
             classes=1000,
             clip=TORCHVISION_IMAGE,
             mini=mini,
-            mark="h2h" if alpha else None,
+            mark="h2h",  # at alpha 0 too: a plain file is found to be of the plain network
             scores=(scores[ending],) if scores and ending in scores else (),
         )
         for ending, alpha in alphas.items()
