@@ -25,8 +25,9 @@ class VideoModel(nn.Module, ABC):
     """An encoder and the classifier that reads it: `model(video) == model.classify(model.encode(video))`.
 
     Input is float (b, c, t, h, w), c channels of the preset's modality (RGB of most), normalized for it; a ValueError
-    with both numbers answers any clip that does not fit. Where `frozen` is true the encoder does not learn (its parameters take no gradient, its
-    normalization stays in evaluation mode even in training), so `encode` may be computed once for every clip and kept.
+    with both numbers answers any clip that does not fit. Where `frozen` is true the encoder does not learn (its
+    parameters take no gradient, its normalization stays in evaluation mode even in training), so `encode` may be
+    computed once for every clip and kept.
     A dense model gives logits (b, classes, h, w), one row of them a pixel: its `encode` gives (b, t, d, rows, columns),
     its `classify` logits of as many whole strides of pixels, from which `model(video)` cuts the video's h and w.
     """
