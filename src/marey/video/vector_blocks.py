@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from av.buffer import Buffer
 from jaxtyping import Float32, UInt8
 
 from .flow import flow_to_bytes
@@ -32,32 +33,53 @@ def cells(width: int, height: int) -> tuple[int, int]:
 
 
 class Vectors(NamedTuple):
-    """The vectors of one frame.
+    """The vectors of one frame that matter.
 
-    data           FFmpeg's AVMotionVector in a row
+    found          int32 (n, 10), as of `that_matter`
     past_frames    how many frames ago the frame was shown that vectors into the past lead to
     future_frames  in how many frames that of vectors into the future is shown
     """
 
-    data: bytes
+    found: np.ndarray
     past_frames: float
     future_frames: float
 
 
-def velocities(frames: Sequence[Vectors], shape: tuple[int, int]) -> Float32[np.ndarray, "frames rows columns 2"]:
+NONE = np.zeros((0, _BYTES // 4), np.int32)
+
+
+def that_matter(data: Buffer | bytes) -> np.ndarray:
+    """Of the vectors of a frame, FFmpeg's AVMotionVector in a row, those that are not 0.
+
+    Where some from the future are not 0, those from the past that are 0 matter too: they say that a block stands still.
+    """
+    raw = np.frombuffer(memoryview(data), np.int32).reshape(-1, _BYTES // 4)
+    moving = raw.view(np.int64)[:, _MOTION_X // 2] != 0  # both parts at once
+    found = raw[moving]
+    if len(found) and found[:, _SOURCE].max() > 0:
+        moving |= raw[:, _SOURCE] < 0
+        found = raw[moving]
+    return found
+
+
+def velocities(
+    frames: Sequence[Vectors], shape: tuple[int, int], *, room: np.ndarray | None = None
+) -> Float32[np.ndarray, "frames rows columns 2"]:
     """Motion a frame in every cell of some frames; 0 where a block has no vector, being coded on its own.
 
     Vectors from the future count where a block has none from the past. Several frames cost little more than one.
+    `room` is complex64 for at least so many cells, to be written over: fresh memory costs more than what is done in it.
     """
     rows, columns = shape
-    data = b"".join(frame.data for frame in frames)
-    grid = np.zeros(len(frames) * rows * columns, np.complex64)  # both parts of a vector move as one
-    if data:
-        found = np.ascontiguousarray(np.frombuffer(data, np.int32).reshape(-1, _BYTES // 4).T)
-        counts, scale = [len(frame.data) // _BYTES for frame in frames], int(found[_SCALE, 0]) & 0xFFFF
+    count = len(frames) * rows * columns
+    grid = np.zeros(count, np.complex64) if room is None else room[:count]  # both parts of a vector move as one
+    if room is not None:
+        grid.fill(0)
+    found = np.concatenate([frame.found.T for frame in frames], 1)
+    if found.size:
+        number, later = np.arange(len(frames)).repeat([len(frame.found) for frame in frames]), found[_SOURCE] > 0
+        scale = int(found[_SCALE, 0]) & 0xFFFF
         factors = np.array([(-1 / frame.past_frames, 1 / frame.future_frames) for frame in frames], np.float32) / scale
-        number = np.arange(len(frames)).repeat(counts)
-        later = found[_SOURCE] > 0
         motion = np.empty(len(later), np.complex64)
         motion.real, motion.imag = found[_MOTION_X], found[_MOTION_Y]
         motion *= factors.ravel()[2 * number + later]
@@ -93,14 +115,16 @@ def _paint(
 
 
 def carried_on(moved: Motion, before: Motion) -> Motion:
-    """Motion since the keyframe, of `moved` since the reference frame and `before` of that since the keyframe.
+    """Motion since the keyframe, of `moved` since the reference frame, and `before` of that since the keyframe.
 
     D(i) = T(i) + D_ref(i - T(i)) of Wu et al., CVPR 2018 (arXiv:1712.00636), traced from the centre of each cell
-    instead of from every pixel. What comes from beyond the border has moved as the border has.
+    instead of from every pixel. What comes from outside has moved as the border.
     """
-    source = places(*moved.shape[:2]) - moved * np.float32(1 / CELL_PX)
-    there = cv2.remap(before, source, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)  # pyright: ignore
-    return moved + there
+    source = moved * np.float32(-1 / CELL_PX)
+    source += places(*moved.shape[:2])
+    whole = cv2.remap(before, source, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)  # pyright: ignore
+    whole += moved
+    return whole
 
 
 @lru_cache(maxsize=8)

@@ -11,16 +11,17 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from av import VideoFrame
 from av.packet import Packet
+from av.sidedata.sidedata import SideDataContainer
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from .clock import packet_tick
 from .feed import Shown
 from .probe import turn
-from .vector_blocks import Blocks, Vectors, carried_on, cells, velocities
+from .vector_blocks import NONE, Blocks, Vectors, carried_on, cells, that_matter, velocities
 
 _REORDERED = 20  # more frames than any codec holds back
-_AT_A_TIME = 8  # frames whose vectors still fit in the processor's cache
+_AT_A_TIME, _CELLS = 16, 75_000  # frames, as far as their cells stay in the processor's cache: each then costs less
 _T = TypeVar("_T")
 _SLICES = range(1, 6)  # the kinds of H.264 units that hold a part of a picture
 
@@ -77,10 +78,10 @@ class Trace:
         self._used: dict[int, int] = {}  # the same for those that others are predicted from alone: place
         self._last: int | None = None  # the last reference that was shown
         self._latest: np.ndarray | None = None  # the last motion that vectors told
-        self._past: dict[
-            int, tuple[np.ndarray, VideoFrame | None]
-        ] = {}  # tick of a reference -> motion since a keyframe
-        self._pictures: dict[int, VideoFrame] = {}  # tick of a reference -> itself
+        # By the tick of a reference: motion since the keyframe, and that; the reference itself.
+        self._past: dict[int, tuple[np.ndarray, VideoFrame | None]] = {}
+        self._pictures: dict[int, VideoFrame] = {}
+        self._room = np.empty(0, np.complex64)
 
     def note(self, packet: Packet) -> None:
         """Remember a packet that is about to be decoded. AVI does not tell when its frame appears."""
@@ -95,6 +96,7 @@ class Trace:
 
     def follow(self, frames: Iterator[Shown]) -> Iterator[Moved]:
         held: list[_Seen] = []
+        enough = _AT_A_TIME
         for tick, frame in frames:
             seen = None if frame is None else self._seen(tick, frame)
             if held and (seen is None or seen.coded != held[0].coded):
@@ -104,8 +106,11 @@ class Trace:
                 yield Moved(tick, None)
                 continue
             held.append(seen)
+            if len(held) == 1:
+                rows, columns = cells(*seen.coded)
+                enough = min(_AT_A_TIME, max(2, _CELLS // (rows * columns)))
             late = self.wanted is not None and tick > self.wanted
-            if not seen.blind and (late or len(held) >= _AT_A_TIME):
+            if not seen.blind and (late or len(held) >= enough):
                 yield from self._moved(held)
                 held.clear()
         if held:
@@ -123,11 +128,13 @@ class Trace:
             known = [each for each, place in self._used.items() if place < order]
             past = max((each for each in known if each < tick), default=None)
             future = min((each for each in known if each > tick), default=None)
-        found = None if kind == PictureType.I else frame.side_data.get("MOTION_VECTORS")
+        # Not `frame.side_data`: it and the frame hold each other, so that pictures pile up until garbage is collected.
+        sides = None if kind == PictureType.I else SideDataContainer(frame)  # pyright: ignore[reportCallIssue]
+        found = None if sides is None else sides.get("MOTION_VECTORS")
         # Of MPEG-4, FFmpeg exports zeros for B-frames, and nothing for the frame that it gives out last.
         blind = not self._h264 and kind != PictureType.I and (kind == PictureType.B or found is None)
         vectors = Vectors(
-            b"" if found is None or blind else bytes(found),
+            NONE if found is None or blind else that_matter(found),
             1.0 if past is None else (tick - past) / self._frame_ticks,
             1.0 if future is None else (future - tick) / self._frame_ticks,
         )
@@ -139,42 +146,50 @@ class Trace:
 
     def _moved(self, held: list[_Seen]) -> Iterator[Moved]:
         """The motion of some frames of one size."""
-        paces = list(velocities([seen.vectors for seen in held], cells(*held[0].coded)))
+        shape = cells(*held[0].coded)
+        if self._accumulate and len(self._room) < len(held) * shape[0] * shape[1]:
+            self._room = np.empty(len(held) * shape[0] * shape[1], np.complex64)
+        paces = velocities([seen.vectors for seen in held], shape, room=self._room if self._accumulate else None)
+        if not self._h264:
+            self._fill(held, paces)
+        away = [1.0 if seen.past is None else (seen.tick - seen.past) / self._frame_ticks for seen in held]
+        if self._accumulate:
+            paces *= np.array(away, np.float32)[:, None, None, None]
+            for seen, since in zip(held, paces, strict=True):
+                yield self._whole(seen, since)
+            return
+        for seen, pace, frames in zip(held, paces, away, strict=True):
+            reference = None if seen.past is None else self._pictures.get(seen.past)
+            if seen.used and seen.frame is not None:
+                _remember(self._pictures, seen.tick, seen.frame)
+            motion = Blocks(pace, seen.coded, seen.turn)
+            since = motion if frames == 1 else motion._replace(motion=pace * np.float32(frames))
+            yield Moved(seen.tick, motion, since, seen.frame, reference)
+
+    def _whole(self, seen: _Seen, since: np.ndarray) -> Moved:
+        """Motion since the keyframe of a frame that moved by `since` since its reference."""
+        before = None if seen.past is None else self._past.get(seen.past)
+        if before is None or before[0].shape != since.shape:
+            whole, key, reference = np.zeros_like(since), seen.frame, None
+        else:
+            whole, key = carried_on(since, before[0]), before[1]
+            reference = key
+        if seen.used:
+            _remember(self._past, seen.tick, (whole, key))
+        motion = Blocks(whole, seen.coded, seen.turn)
+        return Moved(seen.tick, motion, motion, seen.frame, reference)
+
+    def _fill(self, held: list[_Seen], paces: np.ndarray) -> None:
+        """Give frames without vectors the motion of the frame that they lead up to, or of the last one with some."""
         for k, seen in enumerate(held):
             if not seen.blind:
-                self._latest = self._latest if seen.intra else paces[k]
+                self._latest = self._latest if seen.intra else paces[k].copy()
                 continue
             onward = next((j for j in range(k + 1, len(held)) if not held[j].blind), None)
             if onward is not None and not held[onward].intra:
-                paces[k] = paces[onward]  # as fast as the frame that it leads up to
+                paces[k] = paces[onward]
             elif self._latest is not None and self._latest.shape == paces[k].shape:
                 paces[k] = self._latest
-        for seen, pace in zip(held, paces, strict=True):
-            yield self._whole(seen, pace) if self._accumulate else self._alone(seen, pace)
-
-    def _alone(self, seen: _Seen, pace: np.ndarray) -> Moved:
-        tick, past, since = seen.tick, seen.past, pace
-        if past is not None and tick - past != self._frame_ticks:
-            since = pace * np.float32((tick - past) / self._frame_ticks)
-        reference = None if past is None else self._pictures.get(past)
-        if seen.used and seen.frame is not None:
-            _remember(self._pictures, tick, seen.frame)
-        motion, whole = (Blocks(each, seen.coded, seen.turn) for each in (pace, since))
-        return Moved(tick, motion, whole, seen.frame, reference)
-
-    def _whole(self, seen: _Seen, pace: np.ndarray) -> Moved:
-        tick, past, reference = seen.tick, seen.past, None
-        before = None if past is None else self._past.get(past)
-        if past is None or before is None or before[0].shape != pace.shape:
-            since, key = np.zeros_like(pace), seen.frame
-        else:
-            moved = pace if tick - past == self._frame_ticks else pace * np.float32((tick - past) / self._frame_ticks)
-            since, key = carried_on(moved, before[0]), before[1]
-            reference = key
-        if seen.used:
-            _remember(self._past, tick, (since, key))
-        whole = Blocks(since, seen.coded, seen.turn)
-        return Moved(tick, whole, whole, seen.frame, reference)
 
 
 def _remember(memory: dict[int, _T], tick: int, value: _T) -> None:
