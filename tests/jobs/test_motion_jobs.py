@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from marey.app.cli import main
-from marey.errors import UsageError
+from marey.errors import CheckpointError, UsageError
 from marey.jobs import ClassEdits, Trial, evaluate, evaluate_together, predict, train
 from marey.results import Evaluation
 
@@ -90,3 +90,15 @@ def test_what_cannot_be_fused_is_refused(
 def test_the_command_fuses(streams: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", *map(str, streams), "--fuse", "add", "--json", "-q"]) == 0
     assert json.loads(capsys.readouterr().out)["protocol"]["fuse"] == "add"
+
+
+def test_flow_starts_from_what_frames_have_taught(small_films: Path, tmp_path: Path) -> None:
+    data = small_films / "annotations.csv"
+    frames = train(data, preset="two_stream_rgb_stage", epochs=1, workers=0, out=tmp_path / "rgb").folder
+    flow = train(data, preset="two_stream_flow_stage", start_from=frames, epochs=1, workers=0, out=tmp_path / "flow")
+    assert np.isfinite(flow.evaluations["label"].metrics["top1"].value)
+    with pytest.raises(CheckpointError, match="does not fit"):
+        train(data, preset="vectors_stage", start_from=frames, epochs=1, workers=0, out=tmp_path / "other")
+    with pytest.raises(UsageError, match="holds a two_stream_rgb_stage and --preset is single_frame_stage; drop one"):
+        train(data, preset="single_frame_stage", start_from=frames, workers=0, out=tmp_path / "other")
+    assert not (tmp_path / "other").exists()

