@@ -92,7 +92,7 @@ def test_earlier_times_are_found_again(tmp_path: Path) -> None:
     fields = dict(vector_stream(path))
     with VectorVideo(path) as video:
         for second in (2.5, 0.4, 1.3, 0.0):
-            assert (video.at(second).motion.pixels(video.size) == fields[second]).all()
+            assert (video.at(second).motion.pixels(video.shown_size(None)) == fields[second]).all()
 
 
 @pytest.mark.parametrize("rotation, step", [(0, (2, -1)), (90, (-1, -2)), (180, (-2, 1)), (270, (1, 2))])
@@ -101,7 +101,7 @@ def test_motion_is_turned_with_the_picture(tmp_path: Path, rotation: int, step: 
     info = probe(path)
     assert info.rotation == rotation
     with open_video(path) as video, VectorVideo(path) as found:
-        assert found.size == (info.width, info.height)
+        assert found.info == info
         frames = video.frames_at([0.3, 0.4], short_px=None).frames.astype(int)
     field = motion_vectors(path, [0.4], accumulate=False)[0]
     assert field.shape == (info.height, info.width, 2) and middle(field) == list(step)

@@ -55,10 +55,10 @@ def that_matter(data: Buffer | bytes) -> np.ndarray:
     """
     raw = np.frombuffer(memoryview(data), np.int32).reshape(-1, _BYTES // 4)
     moving = raw.view(np.int64)[:, _MOTION_X // 2] != 0  # both parts at once
-    found = raw[moving]
+    found = raw.compress(moving, 0)
     if len(found) and found[:, _SOURCE].max() > 0:
         moving |= raw[:, _SOURCE] < 0
-        found = raw[moving]
+        found = raw.compress(moving, 0)
     return found
 
 
@@ -105,10 +105,10 @@ def _paint(
         parts = (motion, later, begin, wide, tall, left, top)
         motion, later, begin, wide, tall, left, top = (part[inside] for part in parts)
     cell, down = begin + (top * columns + left), tall * columns
-    after = np.flatnonzero(later)
+    after = later.nonzero()[0]
     if len(after):
-        order = np.concatenate([after, np.flatnonzero(~later)])  # what is written last stays
-        motion, cell, wide, down = motion[order], cell[order], wide[order], down[order]
+        order = np.concatenate([after, (~later).nonzero()[0]])  # what is written last stays
+        motion, cell, wide, down = (part.take(order) for part in (motion, cell, wide, down))
     right = cell + wide
     for corner in (cell, right, cell + down, right + down):
         grid[corner] = motion

@@ -125,9 +125,11 @@ class Trace:
         elif order is None:
             past = self._last
         else:
-            known = [each for each, place in self._used.items() if place < order]
-            past = max((each for each in known if each < tick), default=None)
-            future = min((each for each in known if each > tick), default=None)
+            for each, place in self._used.items():
+                if place < order and each < tick and (past is None or each > past):
+                    past = each
+                elif place < order and each > tick and (future is None or each < future):
+                    future = each
         # Not `frame.side_data`: it and the frame hold each other, so that pictures pile up until garbage is collected.
         sides = None if kind == PictureType.I else SideDataContainer(frame)  # pyright: ignore[reportCallIssue]
         found = None if sides is None else sides.get("MOTION_VECTORS")

@@ -19,6 +19,7 @@ from ..errors import VideoError
 from .clock import clock_of
 from .container import Source, is_listed, open_container, video_stream
 from .feed import Feed
+from .probe import describe
 from .transform import short_side
 from .vector_trace import Moved, Trace
 
@@ -39,10 +40,10 @@ def has_vectors(path: Source) -> bool:
 class VectorVideo:
     """A video opened for its motion vectors, to be used in a `with` block, in one thread and process.
 
-    size        (width, height) in pixels as shown, after rotation
+    info        facts about the video, as `probe` gives them
     accumulate  motion since the keyframe before each frame, as Wu et al. feed it to networks (CVPR 2018,
                 arXiv:1712.00636); otherwise the motion of one frame of average length, whichever frame a block is
-                predicted from: the mean of that from the past and that to the future where a block has both
+                predicted from: the past one where it is predicted from two
     pixels      whether frames are decoded to pictures that can be looked at, too; it costs a fifth to a third more
 
     Either is 0 in keyframes and, of one frame, in blocks that are coded on their own. A frame whose reference is not in
@@ -63,13 +64,14 @@ class VectorVideo:
             self._begin(at_start=True, wanted=self._clock.zero)
             if self._now is None:
                 raise VideoError(self.path, "has no frame that can be decoded")
+            self._start, turned = self._now.tick, self._now.motion.turn if self._now.motion else 0
+            self.info = describe(self._container, self._stream, self.path, turned)
+            if not self._listed:  # the container was moved
+                self._reopen()
+                self._begin(at_start=True, wanted=self._clock.zero)
         except VideoError:
             self._container.close()
             raise
-        self._start = self._now.tick
-        codec, turned = self._stream.codec_context, self._now.motion.turn if self._now.motion else 0
-        self.size = (codec.width, codec.height) if turned % 180 == 0 else (codec.height, codec.width)
-        self.rate = float(1 / (self._clock.frame * self._clock.base))
 
     def __enter__(self) -> "VectorVideo":
         return self
@@ -108,7 +110,8 @@ class VectorVideo:
 
     def shown_size(self, short_px: int | None) -> tuple[int, int]:
         """(width, height) with the short side at `short_px`, None for that of the video."""
-        return self.size if short_px is None else short_side(*self.size, short_px)
+        size = self.info.width, self.info.height
+        return size if short_px is None else short_side(*size, short_px)
 
     def _whole(self, moved: Moved | None) -> Moved:
         if moved is None or moved.motion is None:
