@@ -1,3 +1,4 @@
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,6 +86,19 @@ def test_sparse_times_are_sought(name: str, tmp_path: Path, monkeypatch: pytest.
     decoded.clear()
     motion_vectors(path, [seconds[0], seconds[80]])
     assert len(decoded) < 40  # of 90: up to the frame after the first, and from a keyframe near the last
+
+
+def test_pictures_do_not_pile_up(tmp_path: Path) -> None:
+    """They would, each in a circle with its vectors, until garbage is collected."""
+    path, most = write_moving(tmp_path / "a.mp4", count=60, step=(1, 0)), 0
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in vector_stream(path):
+            most = max(most, sum(isinstance(each, av.VideoFrame) for each in gc.get_objects()))
+    finally:
+        gc.enable()
+    assert most < 8
 
 
 def test_earlier_times_are_found_again(tmp_path: Path) -> None:
