@@ -95,7 +95,7 @@ def test_pictures_do_not_pile_up(tmp_path: Path) -> None:
     gc.disable()
     try:
         for _ in vector_stream(path):
-            most = max(most, sum(isinstance(each, av.VideoFrame) for each in gc.get_objects()))
+            most = max(most, sum(type(each) is av.VideoFrame for each in gc.get_objects()))
     finally:
         gc.enable()
     assert most < 8
