@@ -100,7 +100,7 @@ def prepare(
     videos_exist(videos)
     place_is_free(out, folder=True)
     from ..jobs import MANIFEST
-    from ..jobs import prepare as job
+    from ..jobs import prepare_videos as job
 
     with Terminal(quiet=quiet, verbose=verbose) as terminal:
         made, bad = job(

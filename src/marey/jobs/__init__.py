@@ -11,7 +11,7 @@ from .narrate import Narrator, Silent, progress_of
 from .plan import Plan, plan
 from .predict import output_files, predict
 from .prepare import ClassEdits, list_videos, load_data, pick_decoder, pick_workers
-from .reencode import MANIFEST, PreparedFile, prepare
+from .reencode import MANIFEST, PreparedFile, prepare_videos
 from .run import flag_of, list_runs, read_run, write_json
 from .scores import Trained, open_model, with_labels
 from .train import Trial, train
@@ -50,7 +50,7 @@ __all__ = [
     "pick_workers",
     "plan",
     "predict",
-    "prepare",
+    "prepare_videos",
     "progress_of",
     "read_run",
     "train",

@@ -33,7 +33,7 @@ class PreparedFile:
         return asdict(self)
 
 
-def prepare(
+def prepare_videos(
     videos: str | Path | Sequence[str | Path],
     *,
     out: str | Path = "prepared",

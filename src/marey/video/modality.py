@@ -11,7 +11,7 @@ from .clip import Clip, ClipSpec, Modality
 from .decode import Video
 from .flow import FLOW_CLAMP_PX, Speed, dense_flow, flow_to_bytes
 from .log_mel import HOP, RATE, WINDOW, log_mel, log_mel_bytes
-from .residual import read_compressed
+from .residual import read_compressed, residual_to_bytes
 from .vectors import motion_vectors
 
 FLOW_SPEED: Speed = "fast"
@@ -42,8 +42,7 @@ def read_input(video: Video, seconds: np.ndarray, spec: ClipSpec) -> UInt8[np.nd
     if spec.modality == "vectors":
         return flow_to_bytes(motion_vectors(path, seconds, short_px=short_px, size=size))
     clip = read_compressed(path, seconds, short_px=short_px, size=size, resample=spec.resample)
-    residual = np.clip(np.rint(clip.residual / 2) + 128, 0, 255).astype(np.uint8)
-    return np.concatenate([flow_to_bytes(clip.vectors), residual], axis=-1)
+    return np.concatenate([flow_to_bytes(clip.vectors), residual_to_bytes(clip.residual)], axis=-1)
 
 
 def described(modality: Modality) -> str:
