@@ -168,7 +168,7 @@ def table(results: dict[str, list[dict]]) -> str:
         lines.append(
             f"| {entry.name} | {cost.params:,} | {cost.gmacs:.3f} | {cells[0]['epochs']} "
             f"| {np.mean(top1):.1%} ({min(top1):.1%} to {max(top1):.1%}) | {groups} "
-            f"| {np.mean([cell['minutes'] for cell in cells]):.1f} |"
+            f"| {np.mean([cell['core_minutes'] for cell in cells]):.1f} |"
         )
     return "\n".join(lines)
 
