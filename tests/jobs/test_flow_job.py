@@ -23,6 +23,24 @@ def test_flow_files_lie_as_the_videos_do(small_films: Path, tmp_path: Path) -> N
     assert [file.computed for file in again] == [0, *[19] * 7]  # up0 is there already
 
 
+def test_finished_flow_is_not_computed_over(small_films: Path, tmp_path: Path) -> None:
+    film, out = small_films / "up" / "up0.mp4", tmp_path / "flow"
+    flow(film, out=out)
+    sentence = "holds the flow of .* by dis fast at 64 x 48; give the same flags, or another --out"
+    with pytest.raises(UsageError, match=sentence):
+        flow(film, out=out, method="farneback")
+    with pytest.raises(UsageError, match=sentence):
+        flow(film, out=out, speed="medium")
+    with pytest.raises(UsageError, match=sentence):
+        flow(film, out=out, short_px=24)
+
+
+def test_what_cannot_be_read_leaves_no_folder(small_films: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    assert flow(tmp_path / "broken.mp4", out=tmp_path / "a" / "flow")[0] == []
+    assert not (tmp_path / "a").exists()
+
+
 def test_an_annotation_file_names_the_videos(small_films: Path, tmp_path: Path) -> None:
     table = tmp_path / "few.csv"
     table.write_text(f"path,label\n{small_films}/up/up0.mp4,up\n{small_films}/still/still0.mp4,still\n")

@@ -52,7 +52,8 @@ def test_streams_trained_apart_are_evaluated_together(streams: list[Path]) -> No
     product = scores[0] * scores[1]
     np.testing.assert_allclose(added, product / product.sum(1, keepdims=True), atol=1e-5)
     svm = evaluate_together(runs, fuse="svm")["label"]
-    assert svm.protocol["fuse"] == "svm" and svm.protocol["preset"] == "single_frame_stage + vectors_stage"
+    assert svm.protocol["fuse"] == "svm fitted on 3 clips of val"
+    assert svm.protocol["preset"] == "single_frame_stage + vectors_stage"
 
 
 def _scores(evaluation: Evaluation) -> np.ndarray:
@@ -64,6 +65,8 @@ def test_what_cannot_be_fused_is_refused(
 ) -> None:
     with pytest.raises(UsageError, match="one model has nothing to be fused with; name two or more"):
         evaluate_together(streams[:1])
+    with pytest.raises(UsageError, match=r"a model is named twice \(.*model.safetensors\); fuse different ones"):
+        evaluate_together([streams[0], streams[0] / "model.safetensors"])
     with pytest.raises(UsageError, match="--fuse is 'max'; it is one of add, mean, svm"):
         evaluate_together(streams, fuse="max")
     table = tmp_path / "all.csv"

@@ -28,6 +28,7 @@ from marey.jobs import (
     evaluation_dict,
     list_runs,
     open_model,
+    output_files,
     predict,
     train,
     with_labels,
@@ -172,7 +173,7 @@ def test_nothing_is_said_to_be_written_where_nothing_is(
     assert f"no video could be read, so nothing is written; first {tmp_path}/broken.mp4: " in err
 
 
-def test_a_film_that_cannot_be_made_leaves_nothing_of_its_video(
+def test_a_film_that_cannot_be_made_costs_the_film_alone(
     trial: Trial, small_films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(path: str, *_: object, **__: object) -> None:
@@ -181,7 +182,10 @@ def test_a_film_that_cannot_be_made_leaves_nothing_of_its_video(
     monkeypatch.setattr(import_module("marey.jobs.predict"), "write_overlay", broken)  # not the function of that name
     video = small_films / "up" / "up0.mp4"
     found, bad = predict(trial.folder, [video], out=tmp_path / "out")
-    assert found == {} and bad == {str(video): "the middle is damaged"} and not list((tmp_path / "out").iterdir())
+    assert list(found) == [str(video)] and not bad
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["up0.csv", "up0.json"]
+    files = output_files(found, tmp_path / "out", overlay=True)
+    assert files == {str(video): [str(tmp_path / "out" / name) for name in ("up0.json", "up0.csv")]}
 
 
 def test_a_file_in_the_place_of_a_folder_is_refused_first(trial: Trial, small_films: Path, tmp_path: Path) -> None:

@@ -191,3 +191,20 @@ def test_a_misfit_is_counted_and_named() -> None:
 def test_hash(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"abc")
     assert file_hash(tmp_path / "f") == "ba7816bf8f01"  # FIPS 180-2's example
+
+
+def test_changed_bytes_are_found_out(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_checkpoint(path, nn.Linear(64, 64), HEADER)
+    held = bytearray(path.read_bytes())
+    held[-1000] ^= 1
+    path.write_bytes(held)
+    with pytest.raises(CheckpointError, match="is damaged: it holds other tensors than were written; copy or download"):
+        load_checkpoint(path)
+
+
+def test_others_may_read_a_checkpoint(tmp_path: Path) -> None:
+    path, other = tmp_path / "model.safetensors", tmp_path / "other"
+    save_checkpoint(path, nn.Linear(2, 2), HEADER)
+    other.touch()
+    assert path.stat().st_mode == other.stat().st_mode

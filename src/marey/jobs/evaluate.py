@@ -129,7 +129,9 @@ def score(
     kept = [samples[index] for index in sorted(found)]
     scores = np.stack([found[index] for index in sorted(found)])
     protocol = stamp(trained, quarantine, views=views, clips=len(kept), split=split)
-    if learned is not None:
+    if learned is None:
+        protocol["clips_trained_on"] = "unknown"
+    else:
         protocol["clips_trained_on"] = shown = count_shown(kept, learned)
         if shown:
             narrator.say(

@@ -22,6 +22,7 @@ from ..video import (
     flow_header,
     open_video,
     probe,
+    source_hash,
 )
 from .narrate import Narrator, Silent, progress_of
 from .predict import refuse_file
@@ -84,6 +85,8 @@ def flow(
     paths = videos_of(videos, kind=kind, root=root)
     quarantine, made = Quarantine(total=len(paths), limit=max_bad), []
     for path, file in zip(paths, places(paths, Path(out), ".npz" if exact else ".mkv"), strict=True):
+        refuse_other_flow(file, path, method=method, speed=speed, short_px=short_px)
+        new = [folder for folder in (file.parent, *file.parent.parents) if not folder.exists()]
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
             found = extract_flow(
@@ -97,6 +100,8 @@ def flow(
             )
             shown = write_film(path, file, narrator) if film else None
         except VideoError as error:
+            for folder in new:
+                folder.rmdir()
             quarantine.add(error)
             narrator.say(f"left out: {error}")
             continue
@@ -105,6 +110,23 @@ def flow(
         header = found.header
         made.append(FlowFile(path, str(file), header.width, header.height, header.method, found.computed, shown))
     return made, quarantine.reasons
+
+
+def refuse_other_flow(file: Path, path: str, *, method: str, speed: str, short_px: int | None) -> None:
+    """UsageError where the file holds the flow of these bytes, computed in another way: it may have taken hours."""
+    try:
+        held = flow_header(file, expected_hash=source_hash(path)) if file.exists() else None
+    except VideoError:
+        return  # of other bytes, or damaged: it is made anew
+    if held is None:
+        return
+    sized = short_px is None or min(held.width, held.height) == short_px
+    if held.method != method or held.speed not in (None, speed) or not sized:
+        how = f"{held.method} {held.speed or ''}".strip()
+        raise UsageError(
+            f"{file} holds the flow of {path} by {how} at {held.width} x {held.height}; "
+            "give the same flags, or another --out"
+        )
 
 
 def write_film(path: str, file: Path, narrator: Narrator) -> str:

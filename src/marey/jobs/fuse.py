@@ -55,9 +55,9 @@ def evaluate_together(
         raise UsageError("one model has nothing to be fused with; name two or more, or drop --fuse")
     if fuse not in FUSIONS:
         raise UsageError(f"--fuse is {fuse!r}; it is one of {', '.join(FUSIONS)}")
-    for model in models:
-        if not isinstance(model, Trained):
-            model_file(Path(model))
+    files = [model_file(Path(model)).resolve() for model in models if not isinstance(model, Trained)]
+    if len(set(files)) < len(files):
+        raise UsageError(f"a model is named twice ({max(files, key=files.count)}); fuse different ones")
     manifest, samples, split = clips_to_score(
         models[0], data, split=split, kind=kind, root=root, group_by=group_by, edits=edits
     )
@@ -102,6 +102,8 @@ def evaluate_together(
     scores = fused(streams, task, fuse, fitted=fitted, seed=seed)
     protocol = together(opened, quarantine, fuse=fuse, views=views, clips=len(kept), split=split)
     learned = [sample for trained in opened for sample in learned_by(trained) or ()]
+    if fitted is not None:
+        protocol["fuse"] = f"svm fitted on {counted(len(fitted[0]), 'clip')} of val"
     if learned:
         protocol["clips_trained_on"] = shown = count_shown(kept, learned)
         if shown:

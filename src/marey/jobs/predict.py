@@ -88,17 +88,24 @@ def output_files(read: Iterable[str], out: Path, *, overlay: bool) -> dict[str, 
     """video that was read -> the files that `predict` wrote of it."""
     paths, endings = list(read), (".json", ".csv", ".overlay.mp4")[: 3 if overlay else 2]
     names = zip(paths, output_names(paths), strict=True)
-    return {path: [str(out / f"{name}{ending}") for ending in endings] for path, name in names}
+    files = {path: [out / f"{name}{ending}" for ending in endings] for path, name in names}
+    return {path: [str(file) for file in made if file.exists()] for path, made in files.items()}
 
 
 def _write(timeline: Timeline, out: Path, name: str, *, overlay: bool, narrator: Narrator) -> None:
-    """The film first: where it cannot be made, nothing is written of the video."""
+    """A film that cannot be made costs the film alone."""
     out.mkdir(parents=True, exist_ok=True)
-    if overlay:
-        tell = progress_of(narrator, f"film {Path(timeline.video).name}")
-        write_overlay(timeline.video, timeline, out / f"{name}.overlay.mp4", progress=tell)
     write_timeline(timeline, out / f"{name}.json")
     write_events([timeline], out / f"{name}.csv")
+    if not overlay:
+        return
+    tell = progress_of(narrator, f"film {Path(timeline.video).name}")
+    try:
+        write_overlay(timeline.video, timeline, out / f"{name}.overlay.mp4", progress=tell)
+    except VideoError as error:
+        narrator.say(
+            f"no film of {timeline.video} ({error}); its events are written, and --no-overlay leaves films out"
+        )
 
 
 def refuse_file(out: Path) -> None:

@@ -1,5 +1,7 @@
 """A trained model and the probabilities it gives: the one place that evaluate and predict share, so that they agree."""
 
+import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,6 +53,7 @@ def model_file(path: Path) -> Path:
         return path
     run = read_run(path)
     command = run.info.get("command", "the command that began it")
+    command = re.sub(r"--out ('[^']*'|\S+)", f"--out {shlex.quote(str(path))}", command)  # it may have been moved here
     if run.of_folds:
         raise UsageError(
             f"{path} was made with --folds: it holds what the models of its folds said, and no single model; "

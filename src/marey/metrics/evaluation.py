@@ -115,7 +115,8 @@ def _check(scores: np.ndarray, truth: np.ndarray, labels: Sequence[str], paths: 
 def _stamp(scored: Scored, labels: Sequence[str]) -> dict[str, Any]:
     """What the protocol has to say about the figures themselves."""
     clips = len(scored.scores)
-    units = f"{group_codes(scored.groups, clips).max() + 1} groups" if scored.groups else f"{clips} clips"
+    count, noun = (int(group_codes(scored.groups, clips).max()) + 1, "group") if scored.groups else (clips, "clip")
+    units = f"{count} {noun}{'' if count == 1 else 's'}"
     stamp: dict[str, Any] = {
         "clips": clips,
         "interval": f"95 %, bootstrap over {units}",

@@ -26,9 +26,9 @@ def find_preset(name: str) -> Preset:
     if name in IMPOSSIBLE:
         raise UsageError(f"{name} cannot be built: {IMPOSSIBLE[name]}")
     holding = sorted((known for known in PRESETS if name and name in known), key=lambda known: known.index(name) > 0)
-    near = list(dict.fromkeys([*holding, *get_close_matches(name, PRESETS, n=3, cutoff=0.4)]))[:3]
-    hint = f"did you mean {' or '.join(near)}?" if near else "`marey models` lists them all"
-    raise UsageError(f"no preset is called {name!r}; {hint}")
+    near = list(dict.fromkeys([*holding, *get_close_matches(name, PRESETS, n=3, cutoff=0.55)]))[:3]
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    raise UsageError(f"no preset is called {name!r}; {hint}`marey models` lists them all")
 
 
 def create_model(

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import stat
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from torch import Tensor
 from ..errors import CheckpointError
 
 HEADER_KEY = "marey"  # the one metadata entry that we write
+CHECKSUM = "tensors_sha256"  # key of the header that only this file knows
 _SIGNATURES = (  # first bytes -> what such a file is
     (b"\x89HDF", "an HDF5 file (Keras)"),
     (b"GGUF", "a GGUF file"),
@@ -32,11 +34,15 @@ def write_tensors(path: str | os.PathLike[str], tensors: Mapping[str, Tensor], h
     ValueError for a header that is not plain JSON (NaN included).
     """
     path = Path(path)
-    metadata = {HEADER_KEY: json.dumps(header, allow_nan=False)}
+    plain = _plain(tensors)
+    metadata = {HEADER_KEY: json.dumps({**header, CHECKSUM: checksum(plain)}, allow_nan=False)}
     hidden = path.with_name(f".{path.name}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(_plain(tensors), hidden, metadata=metadata)
+        hidden.touch()
+        mode = stat.S_IMODE(hidden.stat().st_mode)  # safetensors writes files that nobody else may read
+        save_file(plain, hidden, metadata=metadata)
+        hidden.chmod(mode)
         _sync(hidden)
         hidden.replace(path)
         _sync(path.parent)
@@ -72,7 +78,20 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str
         raise CheckpointError(f"{path}: its header is damaged ({error}); copy or download the file again") from error
     if not isinstance(header, dict):
         raise CheckpointError(f"{path}: its header is a {type(header).__name__}, not an object; save the model again")
+    if header.pop(CHECKSUM, None) not in (None, checksum(tensors)):  # older files have none
+        raise CheckpointError(
+            f"{path}: is damaged: it holds other tensors than were written; copy or download it again"
+        )
     return header, tensors
+
+
+def checksum(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256, in hexadecimal, over the names, types, shapes and bytes of CPU tensors."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def refuse_other_files(path: Path) -> None:
