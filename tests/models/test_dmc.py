@@ -158,7 +158,7 @@ def test_the_released_names_convert(tmp_path: Path) -> None:
     torch.save(wrapped, tmp_path / "dmc.pth.tar")
     made = convert_weights(tmp_path / "dmc.pth.tar", tmp_path / "dmc.safetensors", preset="dmc_r18")
     assert (made.preset, made.release, made.classes) == ("dmc_r18", "DMC-Net", 51)
-    model = create_model("dmc_r18", weights=tmp_path / "dmc.safetensors", preset="dmc_r18")
+    model = create_model("dmc_r18", num_classes=51, weights=tmp_path / "dmc.safetensors")
     held = model.state_dict()
     assert torch.equal(held["generator.layers.layer3.conv.weight"], state["gen_flow_model.conv_3.0.weight"])
     assert torch.equal(held["generator.predict.bias"], state["gen_flow_model.predict_flow.bias"])

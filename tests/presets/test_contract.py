@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from marey.models import VideoModel
 from marey.presets import PRESETS, Preset
+from marey.presets.blank import blank
 
 CLASSES = 7
 
@@ -115,11 +116,11 @@ def test_a_small_side_is_refused_with_both_numbers(preset: Preset, model: VideoM
         model(clips(preset, 1, side=small))
 
 
+@pytest.mark.slow  # what presets cost, in test_listing.py, runs them at real size too
 @pytest.mark.parametrize("preset", ALL, indirect=True)
 def test_the_real_size_runs_on_the_meta_device(preset: Preset) -> None:
-    clip = preset.clip
+    clip, model = preset.clip, blank(preset.build, classes=preset.classes).eval()
     with torch.device("meta"):
-        model = preset.build(num_classes=preset.classes).eval()
         video = torch.empty(2, clip.channels, clip.frames, clip.side_px, clip.side_px)
     assert model(video).shape == (2, preset.classes, *pixels(preset, clip.side_px))
 
