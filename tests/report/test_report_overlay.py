@@ -51,7 +51,7 @@ def test_sound_that_cannot_be_decoded_becomes_silence(tmp_path: Path, monkeypatc
     def broken(path, **_) -> np.ndarray:
         raise VideoError(path, "its sound cannot be decoded")
 
-    monkeypatch.setattr("marey.report.overlay.read_audio", broken)
+    monkeypatch.setattr("marey.video.soundtrack.read_audio", broken)
     out = tmp_path / "out.mp4"
     write_overlay(film(tmp_path / "a.mp4", audio_rate=16_000), timeline(), out)
     assert (probe(out).frame_count, probe(out).audio_rate) == (12, 16_000)

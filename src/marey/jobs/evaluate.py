@@ -129,18 +129,28 @@ def score(
     kept = [samples[index] for index in sorted(found)]
     scores = np.stack([found[index] for index in sorted(found)])
     protocol = stamp(trained, quarantine, views=views, clips=len(kept), split=split)
-    if learned is None:
-        protocol["clips_trained_on"] = "unknown"
-    else:
-        protocol["clips_trained_on"] = shown = count_shown(kept, learned)
-        if shown:
-            narrator.say(
-                f"warning: the model was trained on {shown} of the {counted(len(kept), 'clip')}, "
-                "so these figures say too little of what it does on others"
-            )
+    protocol["clips_trained_on"] = "unknown" if learned is None else tell_shown(kept, learned, narrator)
     return score_arrays(
         scores, kept, trained.task, protocol, manifest=manifest, quarantined=quarantine.reasons, seed=seed
     )
+
+
+def tell_shown(
+    kept: Sequence[Sample],
+    learned: Sequence[Sample],
+    narrator: Narrator,
+    *,
+    who: str = "the model",
+    does: str = "it does",
+) -> int:
+    """How many of the clips were trained on; where there are any, a warning."""
+    shown = count_shown(kept, learned)
+    if shown:
+        narrator.say(
+            f"warning: {who} was trained on {shown} of the {counted(len(kept), 'clip')}, "
+            f"so these figures say too little of what {does} on others"
+        )
+    return shown
 
 
 def score_arrays(

@@ -26,10 +26,9 @@ from ..video import (
 )
 from .narrate import Narrator, Silent, progress_of
 from .predict import refuse_file
-from .prepare import list_videos, load_data, pick_workers
+from .prepare import check_range, pick_workers, videos_of
 
 FILM_SPEED, FILM_FIELDS = 99, 75  # per cent: of pixels, of fields, whose motion the colours of a film tell apart
-ANNOTATIONS = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".txt")
 
 
 @dataclass(frozen=True)
@@ -79,10 +78,9 @@ def flow(
         raise UsageError(f"--method is {method!r}; it can be {', '.join(FLOW_METHODS)}")
     if speed not in FLOW_SPEEDS:
         raise UsageError(f"--speed is {speed!r}; it can be {', '.join(FLOW_SPEEDS)}")
-    if short_px is not None and not 16 <= short_px <= 8192:
-        raise UsageError(f"--short-side is {short_px}; give a number from 16 to 8192")
+    check_range("--short-side", short_px, 16, 8192)
     refuse_file(Path(out))
-    paths = videos_of(videos, kind=kind, root=root)
+    paths, _ = videos_of(videos, kind=kind, root=root)
     quarantine, made = Quarantine(total=len(paths), limit=max_bad), []
     for path, file in zip(paths, places(paths, Path(out), ".npz" if exact else ".mkv"), strict=True):
         refuse_other_flow(file, path, method=method, speed=speed, short_px=short_px)
@@ -114,14 +112,16 @@ def flow(
 
 def refuse_other_flow(file: Path, path: str, *, method: str, speed: str, short_px: int | None) -> None:
     """UsageError where the file holds the flow of these bytes, computed in another way: it may have taken hours."""
-    try:
-        held = flow_header(file, expected_hash=source_hash(path)) if file.exists() else None
-    except VideoError:
-        return  # of other bytes, or damaged: it is made anew
-    if held is None:
+    if not file.exists():
         return
-    sized = short_px is None or min(held.width, held.height) == short_px
-    if held.method != method or held.speed not in (None, speed) or not sized:
+    try:
+        held = flow_header(file)
+        sized = short_px is None or min(held.width, held.height) == short_px
+        alike = held.method == method and held.speed in (None, speed) and sized
+        other = not alike and held.source_hash == source_hash(path)
+    except VideoError:
+        return  # damaged, or its video is not there to be read
+    if other:  # flow of other bytes is made anew
         how = f"{held.method} {held.speed or ''}".strip()
         raise UsageError(
             f"{file} holds the flow of {path} by {how} at {held.width} x {held.height}; "
@@ -145,16 +145,6 @@ def write_film(path: str, file: Path, narrator: Narrator) -> str:
             writer.write(flow_picture(field, frame=frame, most_px=most_px))
             tell(min(number, count), count)
     return str(target)
-
-
-def videos_of(
-    videos: str | Path | Sequence[str | Path], *, kind: str | None = None, root: str | Path | None = None
-) -> list[str]:
-    """Files, folders and globs, or the videos that an annotation file names, each once."""
-    given = [videos] if isinstance(videos, str | Path) else list(videos)
-    if len(given) == 1 and (kind is not None or Path(given[0]).suffix in ANNOTATIONS):
-        return list(dict.fromkeys(sample.path for sample in load_data(given[0], kind=kind, root=root).samples))
-    return list_videos(given)
 
 
 def places(paths: Sequence[str], out: Path, suffix: str) -> list[Path]:

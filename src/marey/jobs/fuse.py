@@ -1,6 +1,7 @@
 """Several models answer together: what each says of the same clips, merged into one score a class (late fusion)."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,7 @@ from ..metrics import fit_score_svm, merge_scores
 from ..report import counted
 from ..results import Evaluation
 from ..tasks import Recognition
-from .clips_of_run import count_shown
-from .evaluate import clips_to_score, learned_by, score_arrays
+from .evaluate import clips_to_score, learned_by, score_arrays, tell_shown
 from .narrate import Narrator, Silent, tell_left_out, timed
 from .prepare import ClassEdits, pick_workers
 from .scores import Trained, model_file, open_model, sample_probabilities, stamp
@@ -72,32 +72,19 @@ def evaluate_together(
         )
     quarantine = Quarantine(total=len(samples) + len(watched), limit=max_bad)
 
-    def ask(some: Sequence[Sample], what: str) -> tuple[list[Sample], list[np.ndarray]]:
-        """Those of the samples that every model could read, and what each says of them."""
-        found = [
-            sample_probabilities(
-                trained,
-                some,
-                quarantine,
-                views=views,
-                workers=pick_workers(workers),
-                narrator=narrator,
-                use_cache=use_cache,
-                what=f"{what} {trained.header['preset']}",
-            )
-            for trained in opened
-        ]
-        kept = sorted(set.intersection(*(set(answers) for answers in found)))
-        if not kept:
-            raise DataError(
-                f"none of the {counted(len(some), 'clip')} of {manifest.source} could be read by every model; "
-                "`marey validate` says why"
-            )
-        return [some[index] for index in kept], [np.stack([answers[i] for i in kept]) for answers in found]
-
+    ask = partial(
+        _answers,
+        opened,
+        manifest=manifest,
+        quarantine=quarantine,
+        views=views,
+        workers=pick_workers(workers),
+        use_cache=use_cache,
+        narrator=narrator,
+    )
     with timed(narrator, "scoring"):
-        kept, streams = ask(samples, "evaluate")
-        fitted = ask(watched, "fit on validation") if fuse == "svm" else None
+        kept, streams = ask(samples, what="evaluate")
+        fitted = ask(watched, what="fit on validation") if fuse == "svm" else None
     tell_left_out(narrator, quarantine.reasons)
     scores = fused(streams, task, fuse, fitted=fitted, seed=seed)
     protocol = together(opened, quarantine, fuse=fuse, views=views, clips=len(kept), split=split)
@@ -105,13 +92,44 @@ def evaluate_together(
     if fitted is not None:
         protocol["fuse"] = f"svm fitted on {counted(len(fitted[0]), 'clip')} of val"
     if learned:
-        protocol["clips_trained_on"] = shown = count_shown(kept, learned)
-        if shown:
-            narrator.say(
-                f"warning: one of the models was trained on {shown} of the {counted(len(kept), 'clip')}, "
-                "so these figures say too little of what they do on others"
-            )
+        who, does = "one of the models", "they do"
+        protocol["clips_trained_on"] = tell_shown(kept, learned, narrator, who=who, does=does)
     return score_arrays(scores, kept, task, protocol, manifest=manifest, quarantined=quarantine.reasons, seed=seed)
+
+
+def _answers(
+    models: Sequence[Trained],
+    samples: Sequence[Sample],
+    *,
+    manifest: Manifest,
+    quarantine: Quarantine,
+    views: str,
+    workers: int,
+    use_cache: bool,
+    narrator: Narrator,
+    what: str,
+) -> tuple[list[Sample], list[np.ndarray]]:
+    """Those of the samples that every model could read, and what each says of them; DataError where there is none."""
+    found = [
+        sample_probabilities(
+            trained,
+            samples,
+            quarantine,
+            views=views,
+            workers=workers,
+            narrator=narrator,
+            use_cache=use_cache,
+            what=f"{what} {trained.header['preset']}",
+        )
+        for trained in models
+    ]
+    kept = sorted(set.intersection(*(set(answers) for answers in found)))
+    if not kept:
+        raise DataError(
+            f"none of the {counted(len(samples), 'clip')} of {manifest.source} could be read by every model; "
+            "`marey validate` says why"
+        )
+    return [samples[index] for index in kept], [np.stack([answers[i] for i in kept]) for answers in found]
 
 
 def same_task(models: Sequence[Trained]) -> Recognition:

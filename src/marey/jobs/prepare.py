@@ -23,6 +23,7 @@ from ..errors import DataError, MissingExtra, UsageError
 from ..video import DecoderName, torchcodec_problem
 from .narrate import Narrator, progress_of
 
+ANNOTATIONS = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".txt")  # what a video's name does not end with
 FEWEST_UNITS_TO_WATCH = 8  # with fewer sources, all that are not tested on are needed to learn from
 
 
@@ -166,3 +167,14 @@ def list_videos(inputs: str | Path | Sequence[str | Path]) -> list[str]:
     if not found:
         raise UsageError("no video is named; give files, folders or globs")
     return list(found)
+
+
+def videos_of(
+    videos: str | Path | Sequence[str | Path], *, kind: str | None, root: str | Path | None
+) -> tuple[list[str], Manifest | None]:
+    """Files, folders and globs, each video once; or those that one annotation file names, and what it says of them."""
+    given = [videos] if isinstance(videos, str | Path) else list(videos)
+    if len(given) != 1 or (kind is None and Path(given[0]).suffix not in ANNOTATIONS):
+        return list_videos(given), None
+    manifest = load_data(given[0], kind=kind, root=root)
+    return list(dict.fromkeys(sample.path for sample in manifest.samples)), manifest

@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..data import Manifest, Quarantine, write_manifest
+from ..data import Quarantine, write_manifest
 from ..errors import UsageError, VideoError
 from ..video import prepare_video
-from .flow import ANNOTATIONS, places
+from .flow import places
 from .narrate import Narrator, Silent, progress_of
 from .predict import refuse_file
-from .prepare import list_videos, load_data
+from .prepare import check_range, videos_of
 
 MANIFEST = "manifest.parquet"
 
@@ -63,16 +63,9 @@ def prepare_videos(
         ("--gop", gop_s, 0.01, 3600),
         ("--crf", crf, 0, 51),
     ):
-        if value is not None and not least <= value <= most:
-            raise UsageError(f"{flag} is {value:g}; give a number from {least:g} to {most:g}")
+        check_range(flag, value, least, most)
     refuse_file(Path(out))
-    given = [videos] if isinstance(videos, str | Path) else list(videos)
-    manifest: Manifest | None = None
-    if len(given) == 1 and (kind is not None or Path(given[0]).suffix in ANNOTATIONS):
-        manifest = load_data(given[0], kind=kind, root=root)
-        paths = list(dict.fromkeys(sample.path for sample in manifest.samples))
-    else:
-        paths = list_videos(given)
+    paths, manifest = videos_of(videos, kind=kind, root=root)
     targets = dict(zip(paths, _copies(paths, Path(out)), strict=True))
     same = next((path for path, file in targets.items() if file.absolute() == Path(path).absolute()), None)
     if same is not None:

@@ -3,23 +3,20 @@
 The picture stays free but for a label in its corner; the timeline with its legend is a band below it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 
 import cv2
 import numpy as np
 
-from ..errors import VideoError
 from ..results import Segment, Timeline
-from ..video import VideoWriter, open_video, read_audio
+from ..video import Soundtrack, VideoWriter, open_video
 from .lettering import blend, fit, lettering
 from .strip import COLOURS, TEXT, TRACK, Look, clock, draw_band, look_of, place
 
 SMALLEST_PX = 360  # shorter sides are enlarged to this, so that the lettering is legible
 MOST_SHOWN = 3  # labels in the corner at a time
 CLIP_S = 30.0  # a video no longer than this, without events, shows its best class throughout
-AUDIO_BLOCK_S = 10.0
-AUDIO_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # that AAC in MP4 takes everywhere
 
 
 def write_overlay(
@@ -41,35 +38,16 @@ def write_overlay(
         look = look_of(round(info.width * scale), round(info.height * scale), timeline)
         band = draw_band(look, timeline)
         total = info.frame_count or max(1, round(info.duration_s * info.fps))
-        rate = _aac_rate(info.audio_rate) if info.audio_rate else None
         frames = video.stream(fps=float(info.fps) if info.variable_rate else None)
         size = (look.width, look.height + band.shape[0])
-        sound = _sound(video_path, info.duration_s, rate) if rate else iter(())
-        heard_s = 0.0
-        with VideoWriter(out, fps=info.fps, size=size, audio_rate=rate) as writer:
+        sound = Soundtrack(video_path, info)
+        with VideoWriter(out, fps=info.fps, size=size, audio_rate=sound.rate) as writer:
             now = _active(timeline.events)
             for done, (second, frame) in enumerate(frames, 1):
-                while heard_s <= second and (samples := next(sound, None)) is not None:
-                    writer.write_audio(samples)
-                    heard_s += AUDIO_BLOCK_S
+                sound.write_until(second, writer)
                 writer.write(_compose(look, timeline, band, frame, second, now(second)))
                 if progress:
                     progress(min(done, total), total)
-
-
-def _sound(path: str | PathLike[str], duration_s: float, rate: int) -> Iterator[np.ndarray]:
-    """The sound in blocks float32 (n,); what cannot be decoded of it is silence."""
-    for start_s in np.arange(0.0, duration_s, AUDIO_BLOCK_S).tolist():
-        end_s = min(duration_s, start_s + AUDIO_BLOCK_S)
-        try:
-            yield read_audio(path, start_s=start_s, end_s=end_s, rate=rate)
-        except VideoError:
-            yield np.zeros(round((end_s - start_s) * rate), np.float32)
-
-
-def _aac_rate(rate: int) -> int:
-    """The nearest rate that AAC takes, higher before lower."""
-    return min(AUDIO_RATES, key=lambda r: (r < rate, abs(r - rate)))
 
 
 def draw_overlay(frame: np.ndarray, timeline: Timeline, second: float | int) -> np.ndarray:

@@ -14,6 +14,7 @@ from .modality import described, read_input
 from .probe import VideoInfo, probe, verify
 from .residual import CompressedClip, read_compressed, residual_to_bytes
 from .sample import clip_seconds, view_seconds, window_starts
+from .soundtrack import Soundtrack
 from .transform import crops, resize_short, to_input
 from .vectors import VectorVideo, has_vectors, motion_vectors, vector_stream
 from .write import VideoWriter
@@ -31,6 +32,7 @@ __all__ = [
     "FlowMethod",
     "FlowWriter",
     "Prepared",
+    "Soundtrack",
     "Speed",
     "VectorVideo",
     "Video",

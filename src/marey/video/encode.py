@@ -1,7 +1,7 @@
 """Re-encoding for what reads motion vectors: H.264 of a chosen size, at a constant rate, with keyframes close by."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from os import PathLike
 from pathlib import Path
@@ -10,16 +10,15 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from ..errors import VideoError
-from .audio import read_audio
 from .clock import clock_of, packet_tick
 from .container import Source, locate, open_container, video_stream
 from .decode import open_video
 from .flow_file import source_hash
 from .probe import VideoInfo, probe
+from .soundtrack import Soundtrack
 from .transform import short_side
-from .write import AUDIO_RATES, VideoWriter
+from .write import VideoWriter
 
-_SOUND_BLOCK_S = 10.0
 _ROUNDING_S = 1e-3  # by which keyframes may be further apart
 
 
@@ -47,7 +46,11 @@ def why_prepare(path: Source, *, short_px: int, gop_s: float = 1.0, b_frames: bo
     It is if it is H.264 with a short side of at most `short_px` pixels, a constant rate and keyframes at most `gop_s`
     apart, and, without `b_frames`, no frame is predicted from a later one.
     """
-    info = probe(path, exact=True)
+    return _unfit(path, probe(path, exact=True), short_px=short_px, gop_s=gop_s, b_frames=b_frames)
+
+
+def _unfit(path: Source, info: VideoInfo, *, short_px: int, gop_s: float, b_frames: bool) -> str | None:
+    """`why_prepare` of a video that was probed exactly."""
     if info.codec != "h264":
         return f"it is {info.codec} video"
     if min(info.width, info.height) > short_px:
@@ -104,7 +107,7 @@ def prepare_video(
     if (
         named_alike
         and rate == info.fps
-        and why_prepare(path, short_px=short_px, gop_s=gop_s, b_frames=b_frames) is None
+        and _unfit(path, info, short_px=short_px, gop_s=gop_s, b_frames=b_frames) is None
     ):
         made = "kept" if out.exists() and source_hash(out) == digest else "copied"
         if made == "copied":
@@ -113,18 +116,18 @@ def prepare_video(
         made = "kept"
     else:
         made = "encoded"
-        short = min(short_px, info.width, info.height)
+        short, sound = min(short_px, info.width, info.height), Soundtrack(path, info)
         writer = VideoWriter(
             out,
             fps=rate,
             size=short_side(info.width, info.height, short),
             crf=crf,
             gop_s=gop_s,
-            audio_rate=_aac_rate(info.audio_rate) if info.audio_rate else None,
+            audio_rate=sound.rate,
             b_frames=None if b_frames else 0,
             comment=comment,
         )
-        frames = _encode(path, info, writer, rate, short, progress)
+        frames = _encode(path, info, sound, writer, rate, short, progress)
     written = probe(out)
     return Prepared(
         out, made, written.width, written.height, written.fps, written.duration_s, frames, size, out.stat().st_size
@@ -134,6 +137,7 @@ def prepare_video(
 def _encode(
     path: Source,
     info: VideoInfo,
+    sound: Soundtrack,
     writer: VideoWriter,
     rate: Fraction,
     short_px: int,
@@ -142,33 +146,15 @@ def _encode(
     """Fill a file with pictures and sound; how many frames it has."""
     steady = rate == info.fps and not info.variable_rate
     total = max(1, (info.frame_count or 0) if steady else round(info.duration_s * rate))
-    heard_s, done = 0.0, 0
+    done = 0
     with writer, open_video(path) as video:
-        sound = _sound(path, info.duration_s, _aac_rate(info.audio_rate)) if info.audio_rate else iter(())
         for second, frame in video.stream(short_px=short_px, fps=None if steady else float(rate)):
-            while heard_s <= second and (samples := next(sound, None)) is not None:
-                writer.write_audio(samples)
-                heard_s += _SOUND_BLOCK_S
+            sound.write_until(second, writer)
             writer.write(frame)
             done += 1
             if progress:
                 progress(min(done, total), total)
     return done
-
-
-def _aac_rate(rate: int) -> int:
-    """The nearest rate that AAC takes, higher before lower."""
-    return min(AUDIO_RATES, key=lambda r: (r < rate, abs(r - rate)))
-
-
-def _sound(path: Source, duration_s: float, rate: int) -> Iterator[np.ndarray]:
-    """The sound in blocks float32 (n,); silence for what cannot be decoded of it."""
-    for start_s in np.arange(0.0, duration_s, _SOUND_BLOCK_S).tolist():
-        end_s = min(duration_s, start_s + _SOUND_BLOCK_S)
-        try:
-            yield read_audio(path, start_s=start_s, end_s=end_s, rate=rate)
-        except VideoError:
-            yield np.zeros(round((end_s - start_s) * rate), np.float32)
 
 
 def _comment(path: Path) -> str | None:

@@ -19,7 +19,7 @@ from .transform import SWSCALE
 # x264's macroblock tree (presets from "veryfast" up have it) depends on memory that was never written, so on what the
 # process did before. Without it the same quality takes about a tenth more bytes, at the same speed.
 _X264 = {"threads": "1", "mbtree": "0"}
-AUDIO_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+AUDIO_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # that AAC in MP4 takes everywhere
 
 
 class VideoWriter:
