@@ -10,25 +10,16 @@ shows. A cell that is done is kept in OUT/cells; the same command goes on where 
 """
 
 import argparse
-import json
-import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from cells import GROUPS, Cell, core_minutes, epochs_for, fit, kept, lead, scored, slug, spread, stage_films
 from torch import Tensor
 
-from marey import train
-from marey.app.console import Terminal
-from marey.data import read_manifest
-from marey.data.stage import render
-from marey.jobs import Trial
-from marey.metrics import paired_difference
 from marey.presets import cost_of, create_model, find_preset
 from marey.training import load_checkpoint, save_checkpoint
-
-EPOCHS = 60  # beyond this the small networks only learn their training clips by heart
-GROUPS = ("reversed", "tempo", "order", "appearance")
 
 
 @dataclass(frozen=True)
@@ -73,71 +64,36 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=32, help="clips a class")
     parser.add_argument("--budget", type=float, default=1.6, help="10^12 multiply-adds of forward passes a cell")
     options = parser.parse_args()
-    data = options.out / "stage" / "annotations.csv"
-    if not data.exists():
-        render(options.out / "stage", clips_per_class=options.clips)
-    clips = sum(sample.split == "train" for sample in read_manifest(data).samples)
-    cells = options.out / "cells"
-    cells.mkdir(exist_ok=True)
-    results: dict[str, list[dict]] = {entry.name: [] for entry in ENTRIES}
+    data, clips = stage_films(options.out, options.clips)
+    results: dict[str, list[Cell]] = {entry.name: [] for entry in ENTRIES}
     for seed in range(options.seeds):
         for entry in ENTRIES:
-            kept = cells / f"{entry.name.replace(' ', '-').replace(',', '')}-{seed}.json"
-            if not kept.exists():
-                found = run_cell(entry, data, clips, options.budget * 1e3, options.out, seed)
-                kept.with_suffix(".part").write_text(json.dumps(found))
-                kept.with_suffix(".part").replace(kept)
-            results[entry.name].append(json.loads(kept.read_text()))
+            results[entry.name].append(
+                kept(
+                    options.out / "cells" / f"{slug(entry.name)}-{seed}.json",
+                    partial(run_cell, entry, data, clips, options.budget * 1e3, options.out, seed),
+                )
+            )
     print(table(results))
     print(verdicts(results))
 
 
-def run_cell(entry: Entry, data: Path, clips: int, budget_gmacs: float, out: Path, seed: int) -> dict:
-    """Train once; {"top1", each group's accuracy, "right": {clip: whether}, "epochs", "core_minutes"}."""
+def run_cell(entry: Entry, data: Path, clips: int, budget_gmacs: float, out: Path, seed: int) -> Cell:
+    """Train once; what `scored` says of it, "epochs" and "core_minutes"."""
     begun, start = core_minutes(), None
-    folder = out / "runs" / f"{entry.name.replace(' ', '-').replace(',', '')}-{seed}"
+    folder = out / "runs" / f"{slug(entry.name)}-{seed}"
     if entry.image is not None:
         budget_gmacs /= 2
-        image = fit(entry.image, data, clips, budget_gmacs, Path(f"{folder}-image"), seed, None)
+        image = fit(entry.image, data, clips, budget_gmacs, Path(f"{folder}-image"), seed)
         start = inflate_checkpoint(
             image.folder / "model.safetensors", entry.preset, Path(f"{folder}-start.safetensors")
         )
     trial = fit(entry.preset, data, clips, budget_gmacs, folder, seed, start)
-    (evaluation,) = trial.evaluations.values()
-    groups = evaluation.breakdowns["class group"]
     return {
-        "top1": evaluation.metrics["top1"].value,
-        **{name: groups[name]["top1"].value for name in GROUPS},
-        "right": {clip.path: clip.right for clip in evaluation.clips},
-        "group": {clip.path: clip.group for clip in evaluation.clips},
+        **scored(trial.evaluations),
         "epochs": epochs_for(entry.preset, clips, budget_gmacs),
         "core_minutes": core_minutes() - begun,
     }
-
-
-def core_minutes() -> float:
-    """Of this process and of those it waited for: what a cell costs, whatever else the machine does."""
-    return sum(os.times()[:4]) / 60
-
-
-def fit(preset: str, data: Path, clips: int, budget_gmacs: float, out: Path, seed: int, start: Path | None) -> Trial:
-    with Terminal(quiet=False, verbose=False) as terminal:
-        return train(
-            data,
-            preset=preset,
-            start_from=start,
-            epochs=epochs_for(preset, clips, budget_gmacs),
-            lr=3e-3,
-            smoothing=0.1,
-            precision="bf16",  # a quarter sooner on processors that have it
-            out=out,
-            seed=seed,
-            narrator=terminal,
-        )
-
-
-def epochs_for(preset: str, clips: int, budget_gmacs: float) -> int:
-    return max(1, min(EPOCHS, round(budget_gmacs / (cost_of(find_preset(preset)).gmacs * clips))))
 
 
 def inflate_checkpoint(image: Path, preset: str, out: Path) -> Path:
@@ -155,7 +111,7 @@ def over_time(tensor: Tensor, like: Tensor) -> Tensor:
     return tensor.expand_as(like) / like.shape[2]
 
 
-def table(results: dict[str, list[dict]]) -> str:
+def table(results: dict[str, list[Cell]]) -> str:
     """Mean over the seeds, and the lowest and highest of them."""
     lines = [
         "| network | parameters | GMACs a clip | epochs | top-1 | " + " | ".join(GROUPS) + " | core minutes |",
@@ -163,23 +119,20 @@ def table(results: dict[str, list[dict]]) -> str:
     ]
     for entry in ENTRIES:
         cost, cells = cost_of(find_preset(entry.preset)), results[entry.name]
-        top1 = [cell["top1"] for cell in cells]
         groups = " | ".join(f"{np.mean([cell[name] for cell in cells]):.1%}" for name in GROUPS)
         lines.append(
             f"| {entry.name} | {cost.params:,} | {cost.gmacs:.3f} | {cells[0]['epochs']} "
-            f"| {np.mean(top1):.1%} ({min(top1):.1%} to {max(top1):.1%}) | {groups} "
+            f"| {spread([cell['top1'] for cell in cells])} | {groups} "
             f"| {np.mean([cell['core_minutes'] for cell in cells]):.1f} |"
         )
     return "\n".join(lines)
 
 
-def verdicts(results: dict[str, list[dict]]) -> str:
+def verdicts(results: dict[str, list[Cell]]) -> str:
     """Each paper's claim as a difference on the same clips, correctness averaged over the seeds."""
     lines = []
     for better, worse, paper in CLAIMS:
-        groups = results[better][0]["group"]
-        a, b = (np.mean([list(cell["right"].values()) for cell in results[name]], axis=0) for name in (better, worse))
-        e = paired_difference(a, b, groups=list(groups.values()))
+        e = lead(results[better], results[worse])
         seen = "shown" if e.low > 0 else "the opposite" if e.high < 0 else "not shown"
         lines.append(f"{better} less {worse} ({paper}): {e.value:+.1%} [{e.low:+.1%}, {e.high:+.1%}]: {seen}")
     return "\n".join(lines)

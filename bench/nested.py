@@ -18,50 +18,31 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from math import ceil
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from heads import SHIPPED, Choice, Clips, is_right, learn
+from torch import Tensor
 
 from marey.app.console import Terminal, print_error, print_json, print_table
-from marey.data import Manifest, Quarantine, grouped_folds
+from marey.data import Quarantine
 from marey.errors import MareyError, UsageError
 from marey.jobs import Narrator, load_data, pick_workers, progress_of, write_json
-from marey.jobs.choose import Wishes, choose_recipe
 from marey.jobs.features import encode_samples
-from marey.jobs.learn import one_thread
 from marey.jobs.prepare import duplicates_of, refuse_hopeless
 from marey.metrics import estimate_class_mean, estimate_mean, paired_difference
-from marey.nn import StandardLinear
 from marey.presets import create_model, find_preset
 from marey.results import Estimate
 from marey.tasks import Recognition
-from marey.training import class_weights, fit, shuffled_order
 
-SHIPPED = "motion_appearance"
 # The descriptor behind the preset (frame rate, box, weights, which maps) was designed by cross-validation on these
 # sources of fight-surv, drawn at random before anything was tried; the 13 others were not looked at meanwhile.
 DESIGN_SOURCES = frozenset(
     f"s{number:02d}" for number in (0, 1, 2, 4, 6, 7, 8, 12, 13, 20, 25, 27, 28, 30, 32, 34, 38, 39, 40, 43)
 )
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which blocks are classified, with what weight decay, and whether rare classes weigh more."""
-
-    blocks: tuple[str, ...]
-    weight_decay: float
-    weighted: bool
-
-    def __str__(self) -> str:
-        return f"{'+'.join(self.blocks)}, decay {self.weight_decay:g}{', class weights' if self.weighted else ''}"
-
-
 # frame: the middle one. mean, difference: over 16 frames, of their features and of the change between neighbours.
 # motion, change, moving: the three blocks of the shipped preset; motion alone is the preset `motion`.
 BLOCKS = ("frame", "mean", "difference", "motion", "change", "moving")
@@ -87,32 +68,6 @@ FIXED = {  # nothing is chosen for these
     "as shipped": Choice(("motion", "change", "moving"), 0.004, True),
     BASELINE: Choice(("frame",), 0.004, True),
 }
-
-Logits = dict[str, Tensor]  # block -> (clips, classes)
-
-
-@dataclass(frozen=True)
-class Clips:
-    """What the study is about: the readable clips, their classes (one-hot), and the numbers of every block."""
-
-    manifest: Manifest
-    duplicates: Sequence[Sequence[str]] | None
-    targets: Tensor
-    features: Mapping[str, Tensor]
-
-    @property
-    def truth(self) -> np.ndarray:
-        return self.targets.argmax(1).numpy()
-
-    @property
-    def groups(self) -> list[str | None]:
-        return [sample.group for sample in self.manifest.samples]
-
-    def folds(self, clips: np.ndarray, *, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Grouped folds of some of the clips, as indices into all of them."""
-        some = replace(self.manifest, samples=tuple(self.manifest.samples[i] for i in clips))
-        parts = grouped_folds(some, folds=folds, seed=seed, near_duplicate_groups=self.duplicates)
-        return [(clips[train], clips[test]) for train, test in parts]
 
 
 def encode(data: str, *, workers: int, narrator: Narrator) -> Clips:
@@ -154,40 +109,6 @@ def encode(data: str, *, workers: int, narrator: Narrator) -> Clips:
     features = {block: torch.stack([rows[i] for i in kept]) for block, rows in found.items()}
     duplicates = duplicates_of(readable, workers=workers, narrator=narrator)
     return Clips(readable, duplicates, task.targets(readable.samples), features)
-
-
-def learn(clips: Clips, train: np.ndarray, test: np.ndarray, how: Choice, *, apart: bool = False) -> Logits:
-    """What heads that learned from the clips `train` as `how` says, say of the clips `test`, by block.
-
-    apart  gradients are not limited in common, as they are in a model: each block learns as if it were alone
-    """
-    recipe, batch_size = choose_recipe(find_preset(SHIPPED), Wishes(weight_decay=how.weight_decay), clips=len(train))
-    recipe = replace(recipe, clip_norm=None) if apart else recipe
-    targets, task = clips.targets[train], Recognition.of(clips.manifest)
-    inputs = {block: clips.features[block][train] for block in how.blocks}
-    weights = class_weights(targets.sum(0)) if how.weighted else None
-    heads = nn.ModuleDict({block: StandardLinear(x.shape[1], task.classes) for block, x in inputs.items()})
-    for block, x in inputs.items():
-        heads[block].measure(x)  # type: ignore[operator] - a StandardLinear
-
-    def batches(epoch: int) -> list[Tensor]:
-        return list(torch.as_tensor(shuffled_order(len(train), seed=recipe.seed, epoch=epoch)).split(batch_size))
-
-    def step(part: Tensor) -> dict[str, Tensor]:
-        losses = [task.loss(heads[block](x[part]), targets[part], class_weights=weights) for block, x in inputs.items()]
-        return {"loss": torch.stack(losses).sum()}
-
-    with one_thread():
-        steps = ceil(len(train) / batch_size)
-        fit(step, batches, model=heads, recipe=recipe, batches_per_epoch=steps, device="cpu")
-    with torch.inference_mode():
-        return {block: heads[block](clips.features[block][test]) for block in how.blocks}
-
-
-def is_right(logits: Logits, blocks: Sequence[str], truth: np.ndarray) -> np.ndarray:
-    """float (clips,): 1 where the blocks together name the class."""
-    best = torch.stack([logits[block] for block in blocks]).sum(0).argmax(1).numpy()
-    return (best == truth).astype(float)
 
 
 def score(right: np.ndarray, truth: np.ndarray) -> float:
