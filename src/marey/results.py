@@ -160,6 +160,7 @@ class Report:
     run         arguments, data and versions, as in run.json
     notes       sentences that the reader must not miss (a leak, a class too small, clips left out)
     baseline_efficiency  name of a baseline -> the same keys as efficiency, as far as they were measured
+    motion      clip path -> JPEG bytes of the motion that the network was fed, instead of a thumbnail
     """
 
     title: str
@@ -171,3 +172,4 @@ class Report:
     run: Mapping[str, Any]
     notes: tuple[str, ...] = ()
     baseline_efficiency: Mapping[str, Mapping[str, float | int]] = field(default_factory=dict)
+    motion: Mapping[str, bytes] = field(default_factory=dict)

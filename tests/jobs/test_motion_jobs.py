@@ -23,6 +23,9 @@ def test_a_network_of_frames_and_flow_learns_and_is_scored(trial: Trial) -> None
     assert np.isfinite(evaluation.metrics["top1"].value)
     assert evaluation.protocol["preset"] == "two_stream_stage"
     assert evaluation.protocol["input"] == "rgb+flow (DIS fast, within 20 px)"
+    wrong = any(not clip.right for clip in evaluation.clips)
+    page = (trial.folder / "report.html").read_text()
+    assert ("The network was fed rgb+flow (DIS fast, within 20 px)." in page) == wrong
 
 
 def test_windows_and_clips_see_the_same_flow(trial: Trial, small_films: Path, tmp_path: Path) -> None:

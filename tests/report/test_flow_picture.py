@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from marey.report.flow_picture import draw_arrows, flow_colours, flow_legend, flow_picture
+from marey.report.flow_picture import (
+    CORNERS,
+    Corner,
+    calmest_corner,
+    draw_arrows,
+    flow_colours,
+    flow_legend,
+    flow_picture,
+)
 from marey.report.lettering import lettering
 
 WHITE = [255, 255, 255]
@@ -76,7 +84,7 @@ def test_the_given_picture_stays_as_it_is() -> None:
     picture = np.full((32, 32, 3), 255, np.uint8)
     draw_arrows(picture, np.full((32, 32, 2), 9, np.float32))
     assert (picture == 255).all()
-    with pytest.raises(ValueError, match=r"picture is \(32, 32\) and flow \(16, 32\); they must be of one size"):
+    with pytest.raises(ValueError, match=r"picture is \(32, 32\) and flow \(16, 32\); they must be of one shape"):
         draw_arrows(picture, np.zeros((16, 32, 2), np.float32))
 
 
@@ -89,3 +97,35 @@ def test_the_whole_picture() -> None:
     beside = flow_picture(field, frame=np.zeros((160, 200, 3), np.uint8))
     assert beside.shape == (160, 400, 3) and (beside[:, 200:] == alone).all() and beside[40:80, 40:90].any()
     assert flow_picture(np.zeros((20, 20, 2), np.float32)).min() == 255  # still, and too small for a legend
+
+
+def test_a_larger_frame_has_the_flow_of_its_smaller_version() -> None:
+    field = np.zeros((40, 50, 2), np.float32)
+    field[:20, :25] = (4, 0)
+    picture = flow_picture(field, frame=np.zeros((160, 200, 3), np.uint8), legend_px=40, every_px=20)
+    assert picture.shape == (160, 400, 3)
+    assert picture[79, 299].tolist() == [255, 0, 0] and picture[81, 250].tolist() == WHITE
+    assert (picture[-40:, -40:] == flow_legend(40, 4.0)).all()
+    bright = picture[:, :200].max(-1) > 128
+    assert bright[:80, :120].any() and not bright[80:].any() and not bright[:, 120:].any()
+    rows, columns = np.nonzero(bright[:20, :30])  # an arrow of 4 pixels of the flow, 16 of the frame, in a square of 20
+    assert np.ptp(columns) == pytest.approx(16, abs=2) and rows.mean() == pytest.approx(9.5, abs=1)
+
+
+def test_the_rim_of_an_arrow_is_seen_on_its_own_colour() -> None:
+    ground = np.full((32, 32, 3), (255, 214, 10), np.uint8)
+    field = np.full((32, 32, 2), 9, np.float32)
+    plain, rimmed = (draw_arrows(ground, field, colour=(255, 214, 10), edge=edge) for edge in (None, (0, 0, 0)))
+    assert (plain == ground).all() and (rimmed != ground).any()
+
+
+@pytest.mark.parametrize("corner", CORNERS)
+def test_the_legend_goes_where_it_hides_least(corner: Corner) -> None:
+    upper, left = CORNERS[corner]
+    rows, columns = (slice(0, 40) if first else slice(-40, None) for first in (upper, left))
+    field = np.ones((120, 240, 2), np.float32)
+    field[rows, columns] = 0.1
+    assert calmest_corner(field) == corner
+    picture = flow_picture(field, legend_px=40, legend_at=corner)
+    assert (picture[rows, columns] == flow_legend(40, float(np.hypot(1, 1)))).all()
+    assert calmest_corner(np.zeros((30, 60, 2), np.float32)) == "lower right"

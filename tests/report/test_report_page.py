@@ -11,7 +11,8 @@ from pathlib import Path
 import matplotlib
 import pytest
 
-from marey.report import render_html
+from marey.report import render_html, worst_clips
+from marey.report.page import _worst
 from marey.results import Report
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -112,6 +113,17 @@ def test_thumbnails_are_embedded_and_a_missing_one_is_said(make_report: MakeRepo
     page = render_html(make_report())
     assert 'src="data:image/jpeg;base64,/9j/' in page
     assert "no picture" in page
+
+
+def test_motion_is_shown_where_it_was_fed(make_report: MakeReport) -> None:
+    report = make_report()
+    worst = worst_clips(report.evaluation)[0].path
+    protocol = {**report.evaluation.protocol, "input": "flow (<DIS>)"}
+    moved = replace(report, motion={worst: b"motion"}, evaluation=replace(report.evaluation, protocol=protocol))
+    part = _worst(moved)
+    assert '<ul class="clips motion">' in part and "The network was fed flow (&lt;DIS&gt;)." in part
+    assert part.count("data:image/jpeg;base64,bW90aW9u") == 1 == part.count('alt="Motion and frame of')
+    assert '<ul class="clips">' in _worst(report) and "The network was fed" not in _worst(report)
 
 
 def test_a_perfect_model_has_no_worst_clips(make_report: MakeReport) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from marey.errors import VideoError
-from marey.video import Clip, ClipSpec, Video, VideoWriter, bytes_to_flow, open_video, read_input
+from marey.video import Clip, ClipSpec, Video, VideoWriter, bytes_to_flow, motion_in, open_video, read_input
 from marey.video.modality import SOUND_STEPS
 
 RIGHT, DOWN = 3, 1  # pixels a frame
@@ -87,6 +87,13 @@ def test_vectors_and_what_they_leave_over(film: Path) -> None:
     assert (both[0, ..., 2:] == 128).all()
     inside = both[1:, 16:-16, 16:-16, 2:].astype(float) - 128
     assert 0 < np.abs(inside).mean() < 8  # coding noise: half a level of residual each
+
+
+def test_motion_is_found_among_the_channels(film: Path) -> None:
+    both = read(film, [0.04], BOTH)
+    np.testing.assert_array_equal(motion_in(both, "rgb+flow"), motion_in(read(film, [0.04], FLOW), "flow"))
+    with pytest.raises(ValueError, match="rgb has no motion; flow, rgb\\+flow, vectors"):
+        motion_in(both[..., :3], "rgb")
 
 
 def test_sound_is_heard_around_each_time(tmp_path: Path) -> None:

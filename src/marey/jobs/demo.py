@@ -9,6 +9,7 @@ from typing import Any
 from ..data import Manifest, read_manifest, validate
 from ..data.stage import render
 from ..errors import DataError
+from ..presets import find_preset
 from ..report import render_html, write_text
 from ..results import Evaluation
 from ..tasks import EventRule
@@ -131,6 +132,7 @@ def _write_report(
         replace(own, breakdowns={**own.breakdowns, **conditions}),
         title="Marey demo",
         manifest=manifest,
+        fed=find_preset(MOTION).clip,
         history=read_history(run.folder),
         efficiency=_efficiency(run.folder),
         baselines={"single frame": evaluations["single frame"]},

@@ -247,6 +247,7 @@ def publish_folds(run: Run, result: CrossValidation, manifest: Manifest) -> None
         evaluation,
         title=f"{run.folder.name}: {result.folds} folds",
         manifest=manifest,
+        fed=find_preset(result.preset).clip,
         efficiency={"train_minutes": result.minutes},
         baselines={name: result.evaluations[name] for name in others},
         notes=[_paired_note(name, difference) for name, difference in result.paired.items()],

@@ -1,10 +1,9 @@
 """What a finished run shows: evaluation, report page, model card, and the efficiency figures measured for them."""
 
 import resource
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from time import perf_counter
 
-import cv2
 import numpy as np
 import torch
 
@@ -12,14 +11,14 @@ from ..data import Manifest, Sample, group_leaks, read_views
 from ..errors import VideoError
 from ..presets import count
 from ..report import render_card, render_html, worst_clips, write_text
-from ..results import ClipScore, Evaluation, Report
-from ..video import open_video
+from ..results import Evaluation, Report
+from ..video import MOTION, ClipSpec
 from .evaluate import evaluation_dict
+from .pictures import motion_pictures, thumbnails
 from .run import Run, write_json
 from .scores import Trained, clip_probabilities
 
 TIMED_CLIPS = 8
-THUMBNAIL_PX = 160
 
 
 def publish(
@@ -40,7 +39,15 @@ def publish(
     efficiency = measure_efficiency(trained, samples) | {"train_minutes": train_minutes}
     for number, (head, evaluation) in enumerate(evaluations.items()):
         title = f"{run.folder.name}: {head}" if len(evaluations) > 1 else run.folder.name
-        report = make_report(run, evaluation, title=title, manifest=manifest, history=history, efficiency=efficiency)
+        report = make_report(
+            run,
+            evaluation,
+            title=title,
+            manifest=manifest,
+            fed=trained.spec,
+            history=history,
+            efficiency=efficiency,
+        )
         suffix = f"-{head}" if number else ""
         write_text(render_html(report), run.folder / f"report{suffix}.html")
         write_text(render_card(report), run.folder / f"model_card{suffix}.md")
@@ -53,13 +60,15 @@ def make_report(
     *,
     title: str,
     manifest: Manifest,
+    fed: ClipSpec,
     history: Sequence[Mapping[str, float]] = (),
     efficiency: Mapping[str, float],
     baselines: Mapping[str, Evaluation] | None = None,
     baseline_efficiency: Mapping[str, Mapping[str, float]] | None = None,
     notes: Sequence[str] = (),
 ) -> Report:
-    """The report of a run, with pictures of its worst clips."""
+    """The report of a run, with pictures of its worst clips: of frames, or of the motion that the model was fed."""
+    worst, moving = worst_clips(evaluation), fed.modality in MOTION
     return Report(
         title=title,
         evaluation=evaluation,
@@ -67,7 +76,8 @@ def make_report(
         history=tuple(history),
         efficiency=efficiency,
         baseline_efficiency=baseline_efficiency or {},
-        thumbnails=dict(thumbnails(worst_clips(evaluation))),
+        thumbnails={} if moving else dict(thumbnails(worst)),
+        motion=dict(motion_pictures(worst, fed)) if moving else {},
         run={**run.info, "folder": str(run.folder)},
         notes=(*notes, *data_notes(manifest)),
     )
@@ -96,18 +106,6 @@ def peak_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def thumbnails(clips: Iterable[ClipScore]) -> Iterable[tuple[str, bytes]]:
-    """(path, JPEG of the middle frame) of every clip."""
-    for clip in clips:
-        with open_video(clip.path) as video:
-            start_s = clip.start_s or 0.0
-            end_s = video.info.duration_s if clip.end_s is None else clip.end_s
-            frame = video.frames_at([(start_s + end_s) / 2], short_px=THUMBNAIL_PX).frames[0]
-        written, jpeg = cv2.imencode(".jpg", frame[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
-        if written:
-            yield clip.path, jpeg.tobytes()
 
 
 def data_notes(manifest: Manifest) -> list[str]:

@@ -4,7 +4,7 @@ from .canvas import save_figure
 from .card import render_card
 from .figures import timeline_figure
 from .files import read_evaluation, read_timeline, write_evaluation, write_events, write_text, write_timeline
-from .flow_picture import draw_arrows, flow_colours, flow_legend, flow_picture
+from .flow_picture import calmest_corner, draw_arrows, flow_colours, flow_legend, flow_picture
 from .overlay import draw_overlay, write_overlay
 from .page import render_html
 from .tables import Table, axes_table, breakdown_tables, confusions_table, metrics_table, models_table, per_class_table
@@ -14,6 +14,7 @@ __all__ = [
     "Table",
     "axes_table",
     "breakdown_tables",
+    "calmest_corner",
     "confusions_table",
     "counted",
     "difference",

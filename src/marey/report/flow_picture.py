@@ -8,6 +8,8 @@ have more room.
 Axes: h rows, w columns, 2 = (right, down), 3 = RGB.
 """
 
+from typing import Literal
+
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -17,6 +19,15 @@ from .lettering import blend, lettering
 _STEPS = (15, 6, 4, 11, 13, 6)  # hues from red to yellow, green, cyan, blue, magenta and red again
 _BEYOND = 0.75  # how bright what is faster than the legend is
 _INK = (34, 32, 29)
+ARROW = (255, 214, 10)
+_LEAST_TEXT_PX = 11
+Corner = Literal["lower right", "lower left", "upper right", "upper left"]
+CORNERS: dict[Corner, tuple[bool, bool]] = {  # (upper, left)
+    "lower right": (False, False),
+    "lower left": (False, True),
+    "upper right": (True, False),
+    "upper left": (True, True),
+}
 
 
 def _wheel() -> np.ndarray:
@@ -48,7 +59,7 @@ def flow_colours(flow: Float[np.ndarray, "h w 2"], *, most_px: float | None = No
 
 def flow_legend(side_px: int, most_px: float) -> UInt8[np.ndarray, "s s 3"]:
     """The colours of all directions in a disc, its rim at `most_px` pixels a frame, which is written below it."""
-    text = lettering(f"{most_px:.3g} px", max(8, side_px // 8))
+    text = lettering(f"{most_px:.3g} px", max(_LEAST_TEXT_PX, side_px // 8))
     radius = (side_px - text.shape[0]) / 2
     y, x = np.indices((side_px, side_px), np.float32)
     x, y = (x + 0.5 - side_px / 2) / radius, (y + 0.5 - radius) / radius
@@ -67,25 +78,44 @@ def draw_arrows(
     scale: float | int = 1.0,
     least_px: float = 0.5,
     colour: tuple[int, int, int] = _INK,
+    thick_px: int = 1,
+    edge: tuple[int, int, int] | None = None,
 ) -> UInt8[np.ndarray, "_ _ 3"]:
-    """A copy of a picture with an arrow in the middle of every square of `every_px` pixels, from where its mean flow
-    starts to where it ends; `scale` makes them longer. Flow under `least_px`, and what is not finite, has none.
+    """A copy of a picture with an arrow in the middle of each of its squares of about `every_px` pixels, from where
+    their mean flow starts to where it ends; `scale` makes them longer, `edge` is the colour that they are rimmed with.
 
-    ValueError for a picture of another size than the flow.
+    Flow is in its own pixels, which may be larger or smaller than those of the picture. Where it is under `least_px` of
+    them, or not finite, there is no arrow. ValueError for flow of another shape than the picture's.
     """
-    if picture.shape[:2] != flow.shape[:2]:
-        raise ValueError(f"picture is {picture.shape[:2]} and flow {flow.shape[:2]}; they must be of one size")
+    (height, width), (flow_height, flow_width) = picture.shape[:2], flow.shape[:2]
+    ratio_x, ratio_y = width / flow_width, height / flow_height
+    if abs(flow_width * ratio_y - width) > max(1.0, ratio_y):
+        raise ValueError(f"picture is {picture.shape[:2]} and flow {flow.shape[:2]}; they must be of one shape")
     drawn = np.ascontiguousarray(picture).copy()
-    for top in range(0, flow.shape[0] - every_px // 2, every_px):
-        for left in range(0, flow.shape[1] - every_px // 2, every_px):
-            part = flow[top : top + every_px, left : left + every_px]
-            mean = part.reshape(-1, 2).mean(0)
-            if not np.hypot(*mean) >= least_px:
-                continue
-            start = np.array([left + part.shape[1] / 2, top + part.shape[0] / 2])
-            ends = [tuple(np.rint(16 * (p - 0.5)).astype(int).tolist()) for p in (start, start + scale * mean)]
-            cv2.arrowedLine(drawn, ends[0], ends[1], colour, 1, cv2.LINE_AA, shift=4, tipLength=0.3)
+    columns, rows = (max(1, round(side / every_px)) for side in (width, height))
+    means = cv2.resize(np.asarray(flow, np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
+    moving = np.hypot(means[..., 0], means[..., 1]) >= least_px
+    for row, column in zip(*(index.tolist() for index in moving.nonzero()), strict=True):
+        right, down = means[row, column] * (scale * ratio_x, scale * ratio_y)
+        x, y = (column + 0.5) * width / columns - 0.5, (row + 0.5) * height / rows - 0.5
+        start, end = ((round(16 * float(a)), round(16 * float(b))) for a, b in ((x, y), (x + right, y + down)))
+        for ink, thick in ((edge, thick_px + 2), (colour, thick_px)):
+            if ink is not None:
+                cv2.arrowedLine(drawn, start, end, ink, thick, cv2.LINE_AA, shift=4, tipLength=0.3)
     return drawn
+
+
+def calmest_corner(flow: Float[np.ndarray, "h w 2"]) -> Corner:
+    """The corner in which least moves: where a legend hides least."""
+    height, width = (max(1, side // 3) for side in flow.shape[:2])
+    speeds = np.hypot(flow[..., 0], flow[..., 1])
+
+    def moved(corner: Corner) -> float:
+        upper, left = CORNERS[corner]
+        rows = speeds[:height] if upper else speeds[-height:]
+        return float(np.nansum(rows[:, :width] if left else rows[:, -width:]))
+
+    return min(CORNERS, key=moved)
 
 
 def flow_picture(
@@ -94,17 +124,26 @@ def flow_picture(
     frame: UInt8[np.ndarray, "_ _ 3"] | None = None,
     most_px: float | None = None,
     legend_px: int = 64,
+    legend_at: Corner = "lower right",
     every_px: int = 16,
-) -> UInt8[np.ndarray, "h w2 3"]:
-    """Flow in colours with its legend in the lower right corner, and left of it `frame` with arrows where it is given.
+    scale: float | int = 1.0,
+    least_px: float = 0.5,
+) -> UInt8[np.ndarray, "_ _ 3"]:
+    """Flow in colours with its legend in a corner, and left of it `frame` with arrows where it is given.
 
-    Smaller pictures have no legend. `most_px` is as in `flow_colours`.
+    The picture is as large as the frame, whose pixels may be smaller than those of the flow; without one it is as large
+    as the flow. Smaller pictures than two legends have none. `most_px` is as in `flow_colours`, what comes after the
+    legend as in `draw_arrows`.
     """
     speeds = np.hypot(flow[..., 0], flow[..., 1])
     fastest = most_px or max(float(np.nanmax(speeds, initial=0)), 1e-6)
     picture = flow_colours(flow, most_px=fastest)
-    if min(flow.shape[:2]) >= 2 * legend_px:
-        picture[-legend_px:, -legend_px:] = flow_legend(legend_px, fastest)
+    if frame is not None and frame.shape != picture.shape:
+        picture = cv2.resize(picture, frame.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    if min(picture.shape[:2]) >= 2 * legend_px:
+        rows, columns = (slice(None, legend_px) if first else slice(-legend_px, None) for first in CORNERS[legend_at])
+        picture[rows, columns] = flow_legend(legend_px, fastest)
     if frame is None:
         return picture
-    return np.concatenate([draw_arrows(frame, flow, every_px=every_px, colour=(255, 214, 10)), picture], 1)
+    arrows = draw_arrows(frame, flow, every_px=every_px, scale=scale, least_px=least_px, colour=ARROW, edge=_INK)
+    return np.concatenate([arrows, picture], 1)

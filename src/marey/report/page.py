@@ -201,21 +201,34 @@ def _curves(evaluation: Evaluation) -> str:
 
 def _worst(report: Report) -> str:
     evaluation = report.evaluation
-    items = "".join(
-        _clip(clip, confidence(evaluation, clip), report.thumbnails.get(clip.path)) for clip in worst_clips(evaluation)
-    )
+    items = "".join(_clip(clip, confidence(evaluation, clip), report) for clip in worst_clips(evaluation))
     if not items:
         return ""
     wrong = sum(not clip.right for clip in evaluation.clips if clip.truth)
     told = f"Of {counted(wrong, 'wrong clip')}, those that the model is surest about. Look here for wrong labels first."
-    return section("Worst clips", paragraph(told), f'<ul class="clips">{items}</ul>')
+    kind = "clips motion" if report.motion else "clips"
+    return section("Worst clips", paragraph(told), _motion_told(report), f'<ul class="{kind}">{items}</ul>')
 
 
-def _clip(clip: ClipScore, score: float, thumbnail: bytes | None) -> str:
+def _motion_told(report: Report) -> str:
+    """What the pictures of motion show; nothing where there are none."""
+    if not report.motion:
+        return ""
+    fed = report.evaluation.protocol.get("input", "motion")
+    return paragraph(
+        f"The network was fed {fed}. Of each clip: the frame of which it was fed most motion. Left, that motion as "
+        "arrows, lengthened alike within a picture; right, as colours: the hue is the direction and the strength is "
+        "the speed, as the wheel says, in pixels of the picture that the network was fed."
+    )
+
+
+def _clip(clip: ClipScore, score: float, report: Report) -> str:
     truth = first_of(clip.truth, most=3)
-    if thumbnail:
-        alt = escape(f"Frame of {clip.path}, {truth} taken for {clip.predicted}")
-        picture = f'<img src="data:image/jpeg;base64,{b64encode(thumbnail).decode()}" alt="{alt}" loading="lazy">'
+    moving, thumbnail = report.motion.get(clip.path), report.thumbnails.get(clip.path)
+    if jpeg := moving or thumbnail:
+        shown = "Motion and frame" if moving else "Frame"
+        alt = escape(f"{shown} of {clip.path}, {truth} taken for {clip.predicted}")
+        picture = f'<img src="data:image/jpeg;base64,{b64encode(jpeg).decode()}" alt="{alt}" loading="lazy">'
     else:
         picture = '<div class="blank">no picture</div>'
     where = " · ".join(part for part in (clip.path, span_text(clip), clip.group) if part)

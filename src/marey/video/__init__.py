@@ -2,7 +2,7 @@
 
 from .audio import read_audio
 from .augment import Augmentation, augment
-from .clip import Clip, ClipSpec
+from .clip import MOTION, Clip, ClipSpec
 from .decode import DecoderName, Video, open_video
 from .decode_torchcodec import torchcodec_problem
 from .encode import Prepared, prepare_video, why_prepare
@@ -10,7 +10,7 @@ from .flow import FLOW_METHODS, FLOW_SPEEDS, FlowMethod, Speed, bytes_to_flow, d
 from .flow_file import FlowHeader, flow_fields, flow_header, read_flow, read_flow_bytes, source_hash
 from .flow_writer import Extracted, FlowWriter, extract_flow
 from .log_mel import log_mel, log_mel_bytes
-from .modality import described, read_input
+from .modality import described, motion_in, read_input
 from .probe import VideoInfo, probe, verify
 from .residual import CompressedClip, read_compressed, residual_to_bytes
 from .sample import clip_seconds, view_seconds, window_starts
@@ -22,6 +22,7 @@ from .write import VideoWriter
 __all__ = [
     "FLOW_METHODS",
     "FLOW_SPEEDS",
+    "MOTION",
     "Augmentation",
     "Clip",
     "ClipSpec",
@@ -52,6 +53,7 @@ __all__ = [
     "has_vectors",
     "log_mel",
     "log_mel_bytes",
+    "motion_in",
     "motion_vectors",
     "open_video",
     "prepare_video",

@@ -13,9 +13,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, UInt8
 from torch import Generator, Tensor
 
-from .clip import Modality
+from .clip import MOTION, Modality
 
-_RIGHT: dict[Modality, int] = {"flow": 0, "rgb+flow": 3, "vectors": 0, "vectors+residual": 0}  # channel of motion in x
 _PAINTED: tuple[Modality, ...] = ("rgb", "rgb+flow")  # have RGB as their first channels
 _GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma
 
@@ -72,7 +71,7 @@ def augment(
     s = replace(strengths, scale=(1.0, 1.0), flip=0.0) if modality == "sound" else strengths
     video = resample_time(video, frames, speed=s.speed, shift=s.time_shift, generator=generator)
     video = random_crop(video, side_px, scale=s.scale, generator=generator)
-    right = _RIGHT.get(modality)
+    right = MOTION.get(modality, ())
     video, flipped = random_flip(video, probability=s.flip, may_flip=may_flip, generator=generator, right=right)
     if modality in _PAINTED:
         factors = {"brightness": s.brightness, "contrast": s.contrast, "saturation": s.saturation}
@@ -134,19 +133,19 @@ def random_flip(
     probability: float,
     may_flip: Bool[Tensor, "b"] | None = None,
     generator: Generator | None = None,
-    right: int | None = None,
+    right: tuple[int, ...] = (),
 ) -> tuple[UInt8[Tensor, "b t h w c"], Bool[Tensor, "b"]]:
     """Mirrors clips left to right, of those that `may_flip` (all, if None); and which ones it did.
 
-    right  the channel that holds motion to the right, 128 for none, which changes its sign in the mirror
+    right  the channels that hold motion to the right, 128 for none, which changes its sign in the mirror
     """
     flipped = torch.rand(len(video), generator=generator) < probability
     if may_flip is not None:
         flipped &= may_flip.cpu()
     flipped = flipped.to(video.device)
     mirrored = video.flip(3)
-    if right is not None:
-        mirrored[..., right] = (256 - mirrored[..., right].int()).clamp_(max=255).to(torch.uint8)
+    for channel in right:
+        mirrored[..., channel] = (256 - mirrored[..., channel].int()).clamp_(max=255).to(torch.uint8)
     return torch.where(flipped[:, None, None, None, None], mirrored, video), flipped
 
 

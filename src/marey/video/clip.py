@@ -15,6 +15,12 @@ CHANNELS: dict[Modality, int] = {
     "vectors+residual": 5,  # and the residual, RGB
     "sound": 1,  # log-mel energies: rows are bands, columns are time
 }
+MOTION: dict[Modality, tuple[int, ...]] = {  # channels of motion to the right; motion down is in those behind them
+    "flow": (0,),
+    "rgb+flow": (3,),
+    "vectors": (0,),
+    "vectors+residual": (0,),
+}
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ Axes: t times, h rows, w columns, c channels of the modality.
 """
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from .audio import read_audio
-from .clip import Clip, ClipSpec, Modality
+from .clip import MOTION, Clip, ClipSpec, Modality
 from .decode import Video
-from .flow import FLOW_CLAMP_PX, Speed, dense_flow, flow_to_bytes
+from .flow import FLOW_CLAMP_PX, Speed, bytes_to_flow, dense_flow, flow_to_bytes
 from .log_mel import HOP, RATE, WINDOW, log_mel, log_mel_bytes
 from .residual import read_compressed, residual_to_bytes
 from .vectors import motion_vectors
@@ -52,6 +52,14 @@ def described(modality: Modality) -> str:
     if "vectors" in modality:
         return f"{modality} (since the keyframe, within {FLOW_CLAMP_PX:g} px)"
     return modality
+
+
+def motion_in(data: UInt8[np.ndarray, "*n c"], modality: Modality) -> Float[np.ndarray, "*n 2"]:
+    """Motion right and down, in pixels, of what was read of a modality. ValueError for one without motion."""
+    if modality not in MOTION:
+        raise ValueError(f"{modality} has no motion; {', '.join(MOTION)} have")
+    first = MOTION[modality][0]
+    return bytes_to_flow(data[..., first : first + 2])
 
 
 def _sound(video: Video, seconds: np.ndarray) -> np.ndarray:
