@@ -173,3 +173,88 @@ class Report:
     notes: tuple[str, ...] = ()
     baseline_efficiency: Mapping[str, Mapping[str, float | int]] = field(default_factory=dict)
     motion: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One model of a comparison, and how it did on the three axes.
+
+    folds       of the comparison in which it was trained and tested
+    score       accuracy on clips of groups that it was not trained on; of any clips where the data name no groups
+    balanced    mean over the classes of the same
+    known       accuracy on clips that were held out of the groups that it was trained on; None where not measured
+    behind      its accuracy less that of the recommended one on the clips that both answered; None for that one itself
+    stopped     why it was not tried in all folds; empty where it was
+    efficiency  params, gmacs, ms_per_clip (from file to probabilities), peak_memory_mb, train_minutes of all its folds
+    history     rows of its training in the first fold, as in a Report
+    """
+
+    preset: str
+    folds: int
+    score: Estimate
+    balanced: Estimate
+    known: Estimate | None
+    behind: Estimate | None
+    stopped: str
+    efficiency: Mapping[str, float]
+    history: tuple[Mapping[str, float | int], ...] = ()
+
+
+@dataclass(frozen=True)
+class OrderTest:
+    """What a trained model answers when the frames of the clips come otherwise than they were filmed.
+
+    overall    "as filmed", "frozen" (one frame stands still), "shuffled", "reversed" -> accuracy
+    per_class  class -> the same names -> accuracy
+    """
+
+    preset: str
+    overall: Mapping[str, Estimate]
+    per_class: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class LabelCurve:
+    """Accuracy against the number of labelled clips that a model was trained on.
+
+    points   (clips, accuracy), fewest first
+    scale, exponent  of the fitted error, scale * clips ** -exponent
+    doubled  accuracy to expect with twice the clips, with a 95 % interval; None where the points do not tell
+    """
+
+    preset: str
+    points: tuple[tuple[int, Estimate], ...]
+    scale: float
+    exponent: float
+    doubled: Estimate | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Several models under one budget on the same data, and which to take.
+
+    protocol       what makes the figures reproducible: data, clips, groups, folds, seed, budget, versions
+    labels         the classes
+    candidates     the recommended first, then by score
+    recommended    its preset; `reason` says why in a sentence, `command` trains it
+    advice         whether the data need motion, in a sentence or two
+    only_temporal  clips that the recommended model gets right and the single-frame model does not, as the first answers
+    """
+
+    title: str
+    protocol: Mapping[str, Any]
+    labels: tuple[str, ...]
+    candidates: tuple[Candidate, ...]
+    orders: tuple[OrderTest, ...]
+    label_curves: tuple[LabelCurve, ...]
+    only_temporal: tuple[ClipScore, ...]
+    recommended: str
+    reason: str
+    command: str
+    advice: str
+    budget_minutes: float
+    minutes: float
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
