@@ -221,6 +221,15 @@ def test_best_epoch_is_kept_and_patience_ends_the_run() -> None:
     assert torch.equal(weights(model), seen[1])  # as validated: the average, not the last parameters
 
 
+def test_seconds_end_the_run_after_an_epoch() -> None:
+    said: list[str] = []
+    _, fitted = run(Recipe(epochs=9, lr=0.01, within_s=0.0), say=said.append)
+    assert said == ["Stopping after epoch 1: the 0 seconds are over."]
+    assert fitted.stopped_early and len(fitted.history) == 1
+    _, fitted = run(Recipe(epochs=2, lr=0.01, within_s=1e6))
+    assert not fitted.stopped_early and len(fitted.history) == 2
+
+
 def test_lower_is_better_for_a_loss() -> None:
     losses = iter([3.0, 1.0, 2.0])
     recipe = Recipe(epochs=3, lr=0.01, monitor="val_loss")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..data import Quarantine, Sample, view_batches
 from ..errors import VideoError
 from ..models import VideoModel
-from ..video import ClipSpec, DecoderName, to_input
+from ..video import ClipSpec, DecoderName, FrameOrder, reorder, to_input
 from .cache import FeatureCache
 from .narrate import Narrator, progress_of
 from .run import decoder_version
@@ -42,11 +42,12 @@ def encode_samples(
     narrator: Narrator,
     use_cache: bool = True,
     what: str = "encode",
+    order: FrameOrder = "as filmed",
 ) -> dict[int, Tensor]:
     """Index of the sample -> (views * crop_count, ...) output of `model.encode`, on the CPU.
 
     The key of a cached array is the hash of the video, the span, the clip specification, the views, the decoder
-    with its version and the hash of the encoder: change any of them and the clip is encoded anew.
+    with its version, the order of frames and the hash of the encoder: change any of them and the clip is encoded anew.
     """
     recipe = {
         "spec": spec.to_dict(),
@@ -54,6 +55,7 @@ def encode_samples(
         "crops": crop_count,
         "decoder": decoder_version(decoder),
         "encoder": encoder_hash(model),
+        **({} if order == "as filmed" else {"order": order}),
     }
     cache = FeatureCache(recipe=json.dumps(recipe, sort_keys=True))
     encoded: dict[int, Tensor] = {}
@@ -81,7 +83,7 @@ def encode_samples(
         decoder=decoder,
     )
     for batch in batches:
-        clips = batch["video"].flatten(0, 1)
+        clips = reorder(batch["video"].flatten(0, 1), order, spec.modality)
         with torch.inference_mode():
             rows = model.encode(to_input(clips.to(device), spec)).float().cpu().clone()
         for place, features in zip(batch["index"].tolist(), rows.unflatten(0, batch["video"].shape[:2]), strict=True):

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +13,8 @@ from torch import Tensor
 
 from ..data import Manifest, Quarantine
 from ..presets import Preset
+from ..training import Fitted
+from ..video import FrameOrder
 from .learn import encode_all, learn, learn_head
 from .lesson import Lesson
 from .narrate import Narrator, Silent, progress_of, timed
@@ -95,17 +97,57 @@ def _answer(
     quarantine: Quarantine,
 ) -> dict[int, np.ndarray]:
     """Index of the sample -> (classes,) probabilities from a model trained on the other side of the fold."""
+    teach(lesson, manifest, encoded, train, quarantine)
+    return ask(lesson, manifest, encoded, test, quarantine)
+
+
+def teach(
+    lesson: Lesson, manifest: Manifest, encoded: Mapping[int, Tensor] | None, train: np.ndarray, quarantine: Quarantine
+) -> Fitted:
+    """Train the lesson's model on the samples `train`; `encoded` has what its frozen encoder says, if it has one."""
     seen = [manifest.samples[i] for i in train]
+    if encoded is None:
+        return learn(lesson, manifest, seen, [], out=None, quarantine=quarantine, narrator=Silent())
+    rows = {place: encoded[i] for place, i in enumerate(train.tolist()) if i in encoded}
+    return learn_head(lesson, rows, seen, {}, [], out=None, narrator=Silent())
+
+
+def ask(
+    lesson: Lesson,
+    manifest: Manifest,
+    encoded: Mapping[int, Tensor] | None,
+    test: np.ndarray,
+    quarantine: Quarantine,
+    *,
+    order: FrameOrder = "as filmed",
+) -> dict[int, np.ndarray]:
+    """Index of the sample -> (classes,) probabilities from the lesson's model; unreadable samples are absent.
+
+    order  of the frames that a whole network is shown; `encoded` has its own
+    """
     if encoded is not None:
-        rows = {place: encoded[i] for place, i in enumerate(train.tolist()) if i in encoded}
-        learn_head(lesson, rows, seen, {}, [], out=None, narrator=Silent())
         tested = [i for i in test.tolist() if i in encoded]
+        if not tested:
+            return {}
         with torch.inference_mode():
             logits = lesson.model.eval().classify(torch.stack([encoded[i][0] for i in tested]).to(lesson.device))
             found = lesson.task.probabilities(logits.float()).cpu().numpy()
         return dict(zip(tested, found, strict=True))
-    learn(lesson, manifest, seen, [], out=None, quarantine=quarantine, narrator=Silent())
-    trained = Trained(
+    found = sample_probabilities(
+        trained_of(lesson),
+        [manifest.samples[i] for i in test],
+        quarantine,
+        views="1x1",
+        workers=lesson.workers,
+        narrator=Silent(),
+        order=order,
+    )
+    return {int(test[place]): row for place, row in found.items()}
+
+
+def trained_of(lesson: Lesson) -> Trained:
+    """The lesson's model, as it now is, to be asked about clips as wholes."""
+    return Trained(
         model=lesson.model.eval(),
         spec=lesson.spec,
         task=lesson.task,
@@ -115,6 +157,3 @@ def _answer(
         device=lesson.device,
         decoder=lesson.decoder,
     )
-    tested = [manifest.samples[i] for i in test]
-    found = sample_probabilities(trained, tested, quarantine, views="1x1", workers=lesson.workers, narrator=Silent())
-    return {int(test[place]): row for place, row in found.items()}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,9 +17,10 @@ from ..errors import UsageError, VideoError
 from ..models import VideoModel
 from ..presets import LABEL_LISTS, Preset, create_model, label_list, preset_in
 from ..report import counted
-from ..tasks import Recognition
+from ..tasks import Calibration, Outputs, Recognition
 from ..training import file_hash, load_checkpoint, pick_device, save_checkpoint
-from ..video import ClipSpec, DecoderName, described, probe, to_input
+from ..video import ClipSpec, DecoderName, FrameOrder, described, probe, reorder, to_input
+from .calibration_file import read_calibration
 from .choose import that_takes_clips
 from .features import encode_samples
 from .lesson import Lesson
@@ -35,6 +36,7 @@ class Trained:
     window_s  length of the spans it was trained on: what a window of a longer video shows it
     decoder   what reads the videos that it is asked about
     path      of its file; None while it is only in memory
+    calibration  how its scores are to be read, where `marey calibrate` has said so
     """
 
     model: VideoModel
@@ -45,6 +47,34 @@ class Trained:
     path: Path | None
     device: torch.device
     decoder: DecoderName = "pyav"
+    calibration: Calibration | None = None
+
+    @property
+    def reads_features(self) -> bool:
+        """Whether its answers need what its classifier reads."""
+        return self.calibration is not None and self.calibration.reads_features
+
+    def answers(self, outputs: Outputs) -> "Answers":
+        """What its network says as probabilities, and how novel that is; obeys the calibration, if there is one."""
+        if self.calibration is None:
+            return Answers(self.task.probabilities(outputs.logits))
+        return Answers(
+            self.calibration.probabilities(self.task, outputs.logits), self.calibration.novelty(self.task, outputs)
+        )
+
+
+class Answers(NamedTuple):
+    """Of n clips: probabilities (n, classes) and, where the model tells the unknown, novelty (n,)."""
+
+    probabilities: Tensor
+    novelty: np.ndarray | None = None
+
+
+class Answer(NamedTuple):
+    """Of one clip: probabilities (classes,) and, where the model tells the unknown, its novelty."""
+
+    probabilities: np.ndarray
+    novelty: float | None = None
 
 
 def model_file(path: Path) -> Path:
@@ -66,8 +96,11 @@ def model_file(path: Path) -> Path:
     return run.model
 
 
-def open_model(path: Path, *, device: str = "auto", decoder: str = "pyav") -> Trained:
-    """Load a run folder or a .safetensors file; CheckpointError where it is damaged or of another kind."""
+def open_model(path: Path, *, device: str = "auto", decoder: str = "pyav", calibrated: bool = True) -> Trained:
+    """Load a run folder or a .safetensors file; CheckpointError where it is damaged or of another kind.
+
+    calibrated  whether to obey what `marey calibrate` left in its run
+    """
     reader = pick_decoder(decoder)
     file = model_file(path)
     header, _ = load_checkpoint(file)
@@ -76,7 +109,8 @@ def open_model(path: Path, *, device: str = "auto", decoder: str = "pyav") -> Tr
     place = pick_device(device)
     model = create_model(header["preset"], num_classes=task.classes, weights=file).to(place).eval()
     spec = ClipSpec.from_dict(header["clip"])
-    return Trained(model, spec, task, float(header["window_s"]), header, file, place, reader)
+    said = read_calibration(file, task) if calibrated else None
+    return Trained(model, spec, task, float(header["window_s"]), header, file, place, reader, said)
 
 
 def keep_model(path: Path, lesson: Lesson, preset: Preset, samples: Sequence[Sample]) -> Trained:
@@ -111,6 +145,8 @@ def typical_span_s(samples: Sequence[Sample]) -> float:
 
 def with_labels(trained: Trained, labels: str) -> Trained:
     """The same model with class names from a file (one a line) or of a public data set; their number must fit."""
+    if trained.calibration is not None:
+        raise UsageError(f"{trained.path} is calibrated for its own class names; drop --labels")
     names = read_labels(labels)
     if len(trained.task.heads) != 1 or len(names) != trained.task.classes:
         raise UsageError(
@@ -144,14 +180,24 @@ def parse_views(views: str) -> tuple[int, int]:
     return int(in_time), int(in_space)
 
 
+def clip_outputs(trained: Trained, clips: Tensor, *, features: bool = False) -> Outputs:
+    """What the network says of uint8 clips (n, t, side, side, c); its features too where they are asked for."""
+    with torch.inference_mode():
+        video = to_input(clips.to(trained.device), trained.spec)
+        return _classified(trained, trained.model.encode(video)) if features else _plain(trained.model(video))
+
+
+def clip_answers(trained: Trained, clips: Tensor) -> Answers:
+    """What a model answers about uint8 clips (n, t, side, side, c): calibrated where it is."""
+    return trained.answers(clip_outputs(trained, clips, features=trained.reads_features))
+
+
 def clip_probabilities(trained: Trained, clips: Tensor) -> Tensor:
     """uint8 (n, t, side, side, 3) -> (n, classes) probabilities, on the CPU."""
-    with torch.inference_mode():
-        logits = trained.model(to_input(clips.to(trained.device), trained.spec))
-        return trained.task.probabilities(logits.float()).cpu()
+    return clip_answers(trained, clips).probabilities
 
 
-def sample_probabilities(
+def sample_outputs(
     trained: Trained,
     samples: Sequence[Sample],
     quarantine: Quarantine,
@@ -161,8 +207,10 @@ def sample_probabilities(
     narrator: Narrator,
     use_cache: bool = True,
     what: str = "evaluate",
-) -> dict[int, np.ndarray]:
-    """Index of the sample -> (classes,) probabilities, the mean over its views; unreadable samples are absent."""
+    order: FrameOrder = "as filmed",
+    features: bool = False,
+) -> dict[int, Outputs]:
+    """Index of the sample -> what the network says of each of its views; unreadable samples are absent."""
     in_time, in_space = parse_views(views)
     if trained.model.frozen:
         encoded = encode_samples(
@@ -178,13 +226,11 @@ def sample_probabilities(
             narrator=narrator,
             use_cache=use_cache,
             what=what,
+            order=order,
         )
         with torch.inference_mode():
             return {
-                index: trained.task.probabilities(trained.model.classify(rows.to(trained.device)).float())
-                .mean(0)
-                .cpu()
-                .numpy()
+                index: _classified(trained, rows.to(trained.device), features=features)
                 for index, rows in encoded.items()
             }
     tell, found = progress_of(narrator, what), {}
@@ -199,13 +245,92 @@ def sample_probabilities(
         decoder=trained.decoder,
     )
     for batch in batches:
-        rows = torch.cat([clip_probabilities(trained, part) for part in batch["video"].flatten(0, 1).split(16)])
-        for index, mean in zip(
-            batch["index"].tolist(), rows.unflatten(0, batch["video"].shape[:2]).mean(1), strict=True
-        ):
-            found[index] = mean.numpy()
+        clips = reorder(batch["video"].flatten(0, 1), order, trained.spec.modality)
+        parts = [clip_outputs(trained, part, features=features) for part in clips.split(16)]
+        shape = batch["video"].shape[:2]
+        logits = torch.cat([part.logits for part in parts]).unflatten(0, shape)
+        read = [part.features for part in parts if part.features is not None]
+        rows = torch.cat(read).unflatten(0, shape) if read else [None] * len(logits)
+        for index, of_views, row in zip(batch["index"].tolist(), logits, rows, strict=True):
+            found[index] = Outputs(of_views, row)
         tell(int(batch["index"][-1]) + 1, len(samples))
     return found
+
+
+def sample_answers(
+    trained: Trained,
+    samples: Sequence[Sample],
+    quarantine: Quarantine,
+    *,
+    views: str,
+    workers: int,
+    narrator: Narrator,
+    use_cache: bool = True,
+    what: str = "evaluate",
+    order: FrameOrder = "as filmed",
+) -> dict[int, Answer]:
+    """Index of the sample -> what a model answers about it, the mean over its views; unreadable samples are absent."""
+    outputs = sample_outputs(
+        trained,
+        samples,
+        quarantine,
+        views=views,
+        workers=workers,
+        narrator=narrator,
+        use_cache=use_cache,
+        what=what,
+        order=order,
+        features=trained.reads_features,
+    )
+    found = {}
+    for index, of_views in outputs.items():
+        answers = trained.answers(of_views)
+        novelty = None if answers.novelty is None else float(answers.novelty.mean())
+        found[index] = Answer(answers.probabilities.mean(0).numpy(), novelty)
+    return found
+
+
+def sample_probabilities(
+    trained: Trained,
+    samples: Sequence[Sample],
+    quarantine: Quarantine,
+    *,
+    views: str,
+    workers: int,
+    narrator: Narrator,
+    use_cache: bool = True,
+    what: str = "evaluate",
+    order: FrameOrder = "as filmed",
+) -> dict[int, np.ndarray]:
+    """Index of the sample -> (classes,) probabilities, the mean over its views; unreadable samples are absent."""
+    answers = sample_answers(
+        trained,
+        samples,
+        quarantine,
+        views=views,
+        workers=workers,
+        narrator=narrator,
+        use_cache=use_cache,
+        what=what,
+        order=order,
+    )
+    return {index: answer.probabilities for index, answer in answers.items()}
+
+
+def _classified(trained: Trained, encoded: Tensor, *, features: bool = True) -> Outputs:
+    """Outputs of what `encode` gave; tokens of a clip are averaged into its features."""
+    said = _plain(trained.model.classify(encoded))
+    if not features:
+        return said
+    if encoded.ndim > 3:
+        raise UsageError(
+            f"{trained.header['preset']} keeps maps of a clip, which have no distance; take --unknown energy"
+        )
+    return Outputs(said.logits, (encoded if encoded.ndim == 2 else encoded.mean(1)).float().cpu())
+
+
+def _plain(logits: Tensor) -> Outputs:
+    return Outputs(logits.float().cpu())
 
 
 def spec_stamp(spec: ClipSpec, preset: str, *, views: str, decoder: DecoderName) -> dict[str, Any]:
@@ -230,5 +355,6 @@ def stamp(trained: Trained, quarantine: Quarantine, *, views: str, clips: int, *
         "clips": clips,
         "missing_videos": len(quarantine.reasons),
         "checkpoint": file_hash(trained.path) if trained.path else "not kept",
+        **({} if trained.calibration is None else {"calibration": trained.calibration.summary()}),
         **more,
     }

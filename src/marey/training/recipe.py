@@ -20,6 +20,7 @@ RANGES: dict[str, tuple[float, float]] = {  # the lowest and highest value that 
     "accumulate": (1, 100_000),
     "ema_decay": (0.5, 0.999999),
     "patience": (1, 100_000),
+    "within_s": (0, 1e9),
     "seed": (0, 2**63 - 1),
 }
 
@@ -41,6 +42,7 @@ class Recipe:
     monitor            figure of the epoch's row that picks the best epoch ("val_top1"); lower is better if it ends in
                        "loss". None keeps the last epoch
     patience           epochs without a better `monitor` after which training stops; None never stops early
+    within_s           seconds of training after which it stops at the end of an epoch; None has no limit
     seed               of everything random
     """
 
@@ -57,6 +59,7 @@ class Recipe:
     precision: Precision = "fp32"
     monitor: str | None = None
     patience: int | None = None
+    within_s: float | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -189,7 +189,17 @@ class TrainingRun:
         if not at.done and recipe.patience is not None and at.stale >= recipe.patience:
             at.done = True
             self._told.sentence(f"Stopping after epoch {at.epoch}: {recipe.monitor} was best in epoch {at.best_epoch}.")
+        if not at.done and self._time_is_over():
+            at.done = True
+            self._told.sentence(f"Stopping after epoch {at.epoch}: the {recipe.within_s:.0f} seconds are over.")
         return row
+
+    def _time_is_over(self) -> bool:
+        """Whether the recipe's seconds are, on the main process's clock."""
+        if self._recipe.within_s is None:
+            return False
+        over = sum(row["seconds"] for row in self.at.history) >= self._recipe.within_s
+        return broadcast_object_list([over])[0] if self._accelerator.num_processes > 1 else over
 
     def _validated(self) -> dict[str, float]:
         """The figures of `validate`; those of the main process count."""

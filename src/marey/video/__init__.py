@@ -11,6 +11,7 @@ from .flow_file import FlowHeader, flow_fields, flow_header, read_flow, read_flo
 from .flow_writer import Extracted, FlowWriter, extract_flow
 from .log_mel import log_mel, log_mel_bytes
 from .modality import described, motion_in, read_input
+from .order import FRAME_ORDERS, FrameOrder, reorder
 from .probe import VideoInfo, probe, verify
 from .residual import CompressedClip, read_compressed, residual_to_bytes
 from .sample import clip_seconds, view_seconds, window_starts
@@ -22,6 +23,7 @@ from .write import VideoWriter
 __all__ = [
     "FLOW_METHODS",
     "FLOW_SPEEDS",
+    "FRAME_ORDERS",
     "MOTION",
     "Augmentation",
     "Clip",
@@ -32,6 +34,7 @@ __all__ = [
     "FlowHeader",
     "FlowMethod",
     "FlowWriter",
+    "FrameOrder",
     "Prepared",
     "Soundtrack",
     "Speed",
@@ -63,6 +66,7 @@ __all__ = [
     "read_flow",
     "read_flow_bytes",
     "read_input",
+    "reorder",
     "residual_to_bytes",
     "resize_short",
     "source_hash",
