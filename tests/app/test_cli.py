@@ -15,7 +15,7 @@ from marey.data.stage import LEVELS, STYLES
 from marey.errors import UsageError
 from marey.jobs import flag_of
 from marey.jobs.cache import PARTS
-from marey.jobs.choose import WISH_RANGES
+from marey.jobs.choose import BALANCES, LOSSES, WISH_RANGES
 from marey.jobs.scores import parse_views
 from marey.video import DecoderName
 
@@ -81,7 +81,15 @@ def test_importing_marey_imports_no_torch() -> None:
         (["train", "{films}", "--batch-size", "0"], "--batch-size is 0"),
         (["train", "{films}", "--mixup", "-1"], "--mixup is -1"),
         (["train", "{films}", "--label-smoothing", "2"], "--label-smoothing is 2"),
-        (["train", "{films}", "--balance", "magic"], "--balance is 'magic'; it can be none, sampling or weights"),
+        (["train", "{films}", "--balance", "magic"], "--balance is 'magic'; it can be none, sampling, sqrt, progress"),
+        (
+            ["train", "{films}", "--loss", "hinge"],
+            "--loss is 'hinge'; it can be cross-entropy, focal, class-balanced or",
+        ),
+        (
+            ["train", "{films}", "--loss", "logit-adjusted", "--balance", "sampling"],
+            "--loss logit-adjusted counts rare classes up already, and --balance sampling would do so twice; drop one",
+        ),
         (["train", "{films}", "--precision", "fp7"], "--precision is 'fp7'; it can be fp32 or bf16"),
         (["train", "{films}", "--preset", "r3d_81"], "no preset is called 'r3d_81'; did you mean r3d_18"),
         (["train", "{films}", "--device", "cuda:99"], "device 'cuda:99' is not on this machine"),
@@ -208,6 +216,7 @@ def test_what_can_be_seen_at_once_is_refused_before_torch_is_imported(tmp_path: 
 def test_the_jobs_refuse_what_the_commands_refuse() -> None:
     commands = {flag_of(name): bounds for name, bounds in WISH_RANGES.items()}
     assert {flag: checks.RANGES[flag] for flag in commands} == commands
+    assert checks.WORDS["--balance"] == BALANCES and checks.WORDS["--loss"] == LOSSES
     assert checks.WORDS["--decoder"] == get_args(DecoderName)
     assert checks.WORDS["--clear"] == (*PARTS, "all")
     assert checks.WORDS["--level"] == tuple(LEVELS) and checks.WORDS["--style"] == STYLES

@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from marey.training import binary_cross_entropy, class_weights, mix_clips, one_hot, smooth, soft_cross_entropy
+from marey.training import (
+    binary_cross_entropy,
+    class_weights,
+    effective_beta,
+    log_priors,
+    mix_clips,
+    one_hot,
+    smooth,
+    soft_cross_entropy,
+)
 from marey.training.mix import cut_boxes
 
 STRENGTHS = [{"mixup": 0.4}, {"cutmix": 1.0}, {"mixup": 0.2, "cutmix": 1.0}]
@@ -103,3 +112,31 @@ def test_class_weights() -> None:
     assert float(mild[0] / mild[1]) == pytest.approx((1 - 0.9**90) / (1 - 0.9**10), rel=1e-4)
     with pytest.raises(ValueError, match=r"beta is 1\.0; it must be"):
         class_weights(counts, beta=1.0)
+
+
+def test_focal_loss_forgets_what_is_told_apart_already() -> None:
+    logits = torch.tensor([[2.0, 0.0, -1.0], [0.0, 0.0, 0.0]])
+    targets = one_hot(torch.tensor([0, 2]), 3)
+    p = logits.softmax(1)[[0, 1], [0, 2]]
+    torch.testing.assert_close(soft_cross_entropy(logits, targets, gamma=2.0), (-((1 - p) ** 2) * p.log()).mean())
+    q = torch.where(targets > 0, logits.sigmoid(), 1 - logits.sigmoid())  # of what is true
+    torch.testing.assert_close(binary_cross_entropy(logits, targets, gamma=2.0), (-((1 - q) ** 2) * q.log()).mean())
+    sure = torch.tensor([[80.0, -80.0]], requires_grad=True)
+    loss = soft_cross_entropy(sure, one_hot(torch.tensor([0]), 2), gamma=2.0)
+    loss.backward()
+    assert loss == 0 and sure.grad is not None and not sure.grad.any()
+
+
+def test_logit_adjustment_makes_the_prior_no_news() -> None:
+    """Where the features say nothing, adjusted logits learn nothing: the gradient at equal logits is 0."""
+    counts = torch.tensor([8, 2])
+    targets = one_hot(torch.tensor([0] * 8 + [1] * 2), 2)
+    logits = torch.zeros(10, 2, requires_grad=True)
+    (gradient,) = torch.autograd.grad(soft_cross_entropy(logits + log_priors(counts), targets), logits)
+    torch.testing.assert_close(gradient.sum(0), torch.zeros(2), atol=1e-6, rtol=0)
+    torch.testing.assert_close(log_priors(counts, tau=2.0), 2 * torch.tensor([0.8, 0.2]).log())
+    assert log_priors(torch.tensor([4, 0])).isfinite().all()
+
+
+def test_the_effective_number_follows_the_largest_class() -> None:
+    assert effective_beta(torch.tensor([100, 3])) == pytest.approx(0.99) and effective_beta(torch.tensor([1, 0])) == 0

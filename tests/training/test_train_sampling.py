@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marey.training import balanced_order, shard, shuffled_order
+from marey.training import sampled_order, shard, shuffled_order
 
 
 @given(st.integers(0, 200), st.integers(0, 9), st.integers(0, 9))
@@ -25,24 +25,51 @@ def test_epochs_and_seeds_differ() -> None:
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=60), st.integers(0, 5), st.integers(0, 5))
 def test_balanced_draws_every_class_alike(classes: list[int], seed: int, epoch: int) -> None:
     targets = np.eye(5)[classes]
-    order = balanced_order(targets, seed=seed, epoch=epoch)
+    order = sampled_order(targets, q=0.0, seed=seed, epoch=epoch)
     assert len(order) == len(classes)
-    assert np.array_equal(order, balanced_order(targets, seed=seed, epoch=epoch))
+    assert np.array_equal(order, sampled_order(targets, q=0.0, seed=seed, epoch=epoch))
     drawn = Counter(classes[i] for i in order)
     assert max(drawn.values()) - min(drawn.get(c, 0) for c in set(classes)) <= 1
 
 
 def test_balanced_goes_round_through_the_epochs() -> None:
     targets = np.eye(2)[[0] * 2 + [1] * 10]
-    seen = Counter(int(i) for epoch in range(5) for i in balanced_order(targets, seed=1, epoch=epoch))
+    seen = Counter(int(i) for epoch in range(5) for i in sampled_order(targets, q=0.0, seed=1, epoch=epoch))
     assert {seen[i] for i in range(2)} == {15} and {seen[i] for i in range(2, 12)} == {3}
 
 
 def test_balanced_with_several_classes_or_none() -> None:
     targets = np.array([[1.0, 1.0], [1.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]])
-    order = balanced_order(targets, seed=0, epoch=0)
+    order = sampled_order(targets, q=0.0, seed=0, epoch=0)
     assert Counter(int(i) for i in order)[0] >= 2 and len([i for i in order if i >= 2]) == 2
-    assert len(balanced_order(np.zeros((0, 3)), seed=0, epoch=0)) == 0
+    assert len(sampled_order(np.zeros((0, 3)), q=0.0, seed=0, epoch=0)) == 0
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=60), st.integers(0, 5), st.integers(0, 5))
+def test_instance_balanced_draws_every_sample_once(classes: list[int], seed: int, epoch: int) -> None:
+    order = sampled_order(np.eye(5)[classes], q=1.0, seed=seed, epoch=epoch)
+    assert sorted(order) == list(range(len(classes)))
+
+
+@pytest.mark.parametrize("q, shares", [(1.0, (64, 16, 4)), (0.5, (48, 24, 12)), (0.0, (28, 28, 28))])
+def test_shares_go_with_the_power_of_the_counts(q: float, shares: tuple[int, ...]) -> None:
+    classes = np.repeat([0, 1, 2], (64, 16, 4))
+    for epoch in range(3):
+        drawn = np.bincount(classes[sampled_order(np.eye(3)[classes], q=q, seed=2, epoch=epoch)], minlength=3)
+        assert drawn.sum() == 84 and np.abs(drawn - shares).max() <= 1
+
+
+def test_progressive_goes_from_samples_to_classes() -> None:
+    classes = np.repeat([0, 1], (90, 10))
+    for epoch in range(11):
+        drawn = np.bincount(classes[sampled_order(np.eye(2)[classes], q=1.0, seed=0, epoch=epoch, epochs=10)])
+        assert np.abs(drawn - (90 - 4 * epoch, 10 + 4 * epoch)).max() <= 1
+
+
+def test_fractions_of_draws_are_rounded_without_bias() -> None:
+    classes = np.repeat([0, 1], (99, 1))  # by the root, the rare class is due 9.13 of 100 draws
+    drawn = [np.sum(classes[sampled_order(np.eye(2)[classes], q=0.5, seed=0, epoch=e)]) for e in range(200)]
+    assert set(drawn) == {9, 10} and np.mean(drawn) == pytest.approx(100 / (1 + 99**0.5), abs=0.1)
 
 
 @given(st.integers(0, 50), st.integers(1, 7))

@@ -41,11 +41,12 @@ RANGES: dict[str, tuple[float, float]] = {  # flag -> lowest and highest value t
 }
 POSITIVE: dict[str, float] = {"--fps": 1000, "--hop": 1e9, "--within": 1e9}  # flag -> highest value; 0 makes no sense
 WORDS: dict[str, tuple[str, ...]] = {
-    "--balance": ("none", "sampling", "weights"),
+    "--balance": ("none", "sampling", "sqrt", "progressive", "weights"),
     "--clear": ("features", "downloads", "all"),
     "--decoder": ("auto", "pyav", "torchcodec"),
     "--fuse": ("add", "mean", "svm"),
     "--level": ("studio", "street"),
+    "--loss": ("cross-entropy", "focal", "class-balanced", "logit-adjusted"),
     "--method": ("dis", "farneback", "tvl1"),
     "--precision": ("fp32", "bf16"),
     "--split": ("train", "val", "test"),

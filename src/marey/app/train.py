@@ -38,7 +38,15 @@ Cutmix = Annotated[
 ]
 Balance = Annotated[
     str | None,
-    typer.Option("--balance", callback=checked, help="rare classes: none, sampling or weights [default: by rule]"),
+    typer.Option(
+        "--balance",
+        callback=checked,
+        help="rare classes: none, sampling (as often as others), sqrt (half-way), progressive (from as they are to "
+        "as often as others) or weights [default: by rule]",
+    ),
+]
+Loss = Annotated[
+    str, typer.Option("--loss", callback=checked, help="cross-entropy, focal, class-balanced or logit-adjusted")
 ]
 Ema = Annotated[
     float | None,
@@ -82,6 +90,7 @@ def train(
     mixup: Mixup = 0.0,
     cutmix: Cutmix = 0.0,
     balance: Balance = None,
+    loss: Loss = "cross-entropy",
     ema: Ema = None,
     accumulate: Accumulate = 1,
     clip_norm: ClipNorm = 1.0,

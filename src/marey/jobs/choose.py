@@ -15,6 +15,9 @@ from .run import flag_of
 
 FROZEN_BELOW = 5000  # clips; with fewer, or without a GPU, a frozen encoder learns more and sooner than a whole network
 STEPS_FROM_SCRATCH = 2400
+BALANCES = ("none", "sampling", "sqrt", "progressive", "weights")
+LOSSES = ("cross-entropy", "focal", "class-balanced", "logit-adjusted")
+BALANCED_LOSSES = LOSSES[2:]  # those that are a cure of imbalance by themselves
 
 WISH_RANGES = {  # name of the wish -> lowest and highest value that makes sense
     **{name: RANGES[name] for name in ("epochs", "lr", "weight_decay", "clip_norm", "accumulate", "patience", "seed")},
@@ -31,7 +34,8 @@ class Wishes:
     """How the user wants to train; None is decided by rule. UsageError, naming the flag, for what makes no sense.
 
     smoothing, mixup, cutmix  strengths; 0 is off
-    balance                   "none", "sampling" or "weights": what is done about rare classes
+    balance                   one of BALANCES: what is done about rare classes
+    loss                      one of LOSSES
     The others are those of a Recipe.
     """
 
@@ -43,6 +47,7 @@ class Wishes:
     mixup: float = 0.0
     cutmix: float = 0.0
     balance: str | None = None
+    loss: str = "cross-entropy"
     ema: float | None = None
     accumulate: int = 1
     clip_norm: float = 1.0
@@ -55,8 +60,14 @@ class Wishes:
             check_range(flag_of(name), getattr(self, name), least, most)
         if self.precision not in ("fp32", "bf16"):
             raise UsageError(f"--precision is {self.precision!r}; it can be fp32 or bf16")
-        if self.balance not in (None, "none", "sampling", "weights"):
-            raise UsageError(f"--balance is {self.balance!r}; it can be none, sampling or weights")
+        for flag, value, words in (("--balance", self.balance, BALANCES), ("--loss", self.loss, LOSSES)):
+            if value is not None and value not in words:
+                raise UsageError(f"{flag} is {value!r}; it can be {', '.join(words[:-1])} or {words[-1]}")
+        if self.loss in BALANCED_LOSSES and self.balance not in (None, "none"):
+            raise UsageError(
+                f"--loss {self.loss} counts rare classes up already, and --balance {self.balance} would do so twice; "
+                "drop one of the two"
+            )
 
     @classmethod
     def of(cls, arguments: Mapping[str, Any]) -> "Wishes":
@@ -102,9 +113,10 @@ def choose_preset(manifest: Manifest, *, name: str | None, device: torch.device)
     )
 
 
-def default_balance(preset: Preset) -> str:
-    """Linear heads weigh rare classes up, as the recipe behind them did; others see the data as they are."""
-    return "weights" if preset.linear else "none"
+def default_balance(preset: Preset, loss: str) -> str:
+    """Linear heads weigh rare classes up, as the recipe behind them did, unless the loss does; others see the data as
+    they are."""
+    return "weights" if preset.linear and loss not in BALANCED_LOSSES else "none"
 
 
 def choose_recipe(

@@ -14,12 +14,14 @@ from ..tasks import Recognition, mirror_columns
 from ..training import (
     Fitted,
     advice,
-    balanced_order,
     class_weights,
+    effective_beta,
     fit,
     free_bytes,
+    log_priors,
     mix_clips,
     process_place,
+    sampled_order,
     shard,
     shuffled_order,
 )
@@ -29,6 +31,7 @@ from .lesson import Lesson
 from .narrate import Narrator, progress_of
 
 STORE_FRACTION = 0.3  # of the free memory may hold decoded frames
+FOCUS = 2.0  # gamma of the focal loss: the value that Lin et al. recommend
 
 
 def learn(
@@ -86,7 +89,7 @@ def learn_head(
     kept = sorted(encoded)
     inputs = torch.stack([encoded[index][0] for index in kept]).to(device)
     targets = task.targets([train[index] for index in kept]).to(device)
-    weights = _weights(lesson, targets)
+    loss = loss_of(lesson, targets)
     order = _order(lesson, targets)
     model.measure(inputs)
 
@@ -95,10 +98,7 @@ def learn_head(
             yield {"encoded": inputs[part], "targets": targets[part]}
 
     def step(batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        losses = [
-            task.loss(logits, batch["targets"], smoothing=lesson.smoothing, class_weights=weights)
-            for logits in model.branches(batch["encoded"])
-        ]
+        losses = [loss(logits, batch["targets"]) for logits in model.branches(batch["encoded"])]
         return {"loss": torch.stack(losses).sum()}
 
     held = sorted(encoded_val)
@@ -159,7 +159,7 @@ def _learn_whole(
     strengths = Augmentation()
     labels = [label for names in task.heads.values() for label in names]
     may_flip, mirrored = mirror_columns(labels, manifest.mirror)
-    weights = _weights(lesson, targets.to(lesson.device))
+    loss = loss_of(lesson, targets.to(lesson.device))
 
     def step(batch: dict[str, Tensor]) -> dict[str, Tensor]:
         index = batch["index"].cpu()
@@ -174,7 +174,7 @@ def _learn_whole(
         )
         truth = torch.where(flipped.cpu()[:, None], truth[:, mirrored], truth).to(lesson.device)
         video, truth = mix_clips(to_input(frames, spec), truth, mixup=lesson.mixup, cutmix=lesson.cutmix)
-        return {"loss": task.loss(model(video), truth, smoothing=lesson.smoothing, class_weights=weights)}
+        return {"loss": loss(model(video), truth)}
 
     validation = ValidationClips(lesson, val, quarantine) if val else None
     count = ceil(len(batches.order(0)) / lesson.batch_size)
@@ -235,20 +235,39 @@ def figures(task: Recognition, logits: Tensor, targets: Tensor) -> dict[str, flo
 def _order(lesson: Lesson, targets: Tensor) -> Callable[[int], list[int]]:
     """epoch -> indices for this process."""
     rank, world = process_place()
-    seed = lesson.recipe.seed
+    seed, rows = lesson.recipe.seed, targets.cpu().numpy()
 
     def order(epoch: int) -> list[int]:
-        if lesson.balance == "sampling":
-            whole = balanced_order(targets.cpu().numpy(), seed=seed, epoch=epoch)
-        else:
-            whole = shuffled_order(len(targets), seed=seed, epoch=epoch)
+        match lesson.balance:
+            case "sampling":
+                whole = sampled_order(rows, q=0.0, seed=seed, epoch=epoch)
+            case "sqrt":
+                whole = sampled_order(rows, q=0.5, seed=seed, epoch=epoch)
+            case "progressive":
+                whole = sampled_order(rows, q=1.0, seed=seed, epoch=epoch, epochs=lesson.recipe.epochs)
+            case _:
+                whole = shuffled_order(len(rows), seed=seed, epoch=epoch)
         return shard(whole, rank=rank, processes=world).tolist()
 
     return order
 
 
-def _weights(lesson: Lesson, targets: Tensor) -> Tensor | None:
-    return class_weights(targets.sum(0)) if lesson.balance == "weights" else None
+def loss_of(lesson: Lesson, targets: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+    """(logits, targets) -> what the lesson minimizes; `targets` are those of all training clips."""
+    task, counts = lesson.task, targets.sum(0)
+    weights, priors = None, torch.zeros_like(counts)
+    if lesson.balance == "weights":
+        weights = class_weights(counts)
+    elif lesson.loss == "class-balanced":
+        weights = class_weights(counts, beta=effective_beta(counts))
+    elif lesson.loss == "logit-adjusted":
+        priors = torch.cat([log_priors(counts[part]) for part in task.parts().values()])
+    gamma = FOCUS if lesson.loss == "focal" else 0.0
+
+    def loss(logits: Tensor, truth: Tensor) -> Tensor:
+        return task.loss(logits + priors, truth, smoothing=lesson.smoothing, class_weights=weights, gamma=gamma)
+
+    return loss
 
 
 def tell_epoch(narrator: Narrator, epochs: int, row: Mapping[str, float | int]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from ..data import Manifest
+from ..errors import UsageError
 from ..models import VideoModel
 from ..presets import Preset, create_model, start_from_checkpoint, variant_in
 from ..tasks import Recognition
@@ -19,7 +20,7 @@ class Lesson:
     """What is taught to which model, how and with what.
 
     variant    of the preset, as the checkpoint that it starts from has it
-    balance    "none", "sampling" or "weights": what is done about rare classes
+    balance    one of BALANCES, and loss one of LOSSES: what is done about rare classes
     mixup, cutmix  strengths of mixing clips; 0 is off
     """
 
@@ -36,6 +37,7 @@ class Lesson:
     mixup: float = 0.0
     cutmix: float = 0.0
     balance: str = "none"
+    loss: str = "cross-entropy"
     tensorboard: bool = False
     use_cache: bool = True
 
@@ -60,6 +62,10 @@ def make_lesson(
     """
     recipe, batch_size = choose_recipe(preset, wishes, clips=clips, fine_tune=start_from is not None, watched=watched)
     task = Recognition.of(manifest)
+    if task.multi_label and wishes.loss == "logit-adjusted":
+        raise UsageError(
+            "--loss logit-adjusted needs clips of one class each, and these have several; take focal or class-balanced"
+        )
     torch.manual_seed(wishes.seed)
     if start_from is None:
         variant, model = None, create_model(preset.name, num_classes=task.classes)
@@ -80,7 +86,8 @@ def make_lesson(
         smoothing=wishes.smoothing,
         mixup=wishes.mixup,
         cutmix=wishes.cutmix,
-        balance=wishes.balance or default_balance(preset),
+        balance=wishes.balance or default_balance(preset, wishes.loss),
+        loss=wishes.loss,
         tensorboard=tensorboard,
         use_cache=use_cache,
     )

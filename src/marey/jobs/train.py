@@ -73,6 +73,7 @@ def train(
     mixup: float = 0.0,
     cutmix: float = 0.0,
     balance: str | None = None,
+    loss: str = "cross-entropy",
     ema: float | None = None,
     accumulate: int = 1,
     clip_norm: float = 1.0,
@@ -249,6 +250,6 @@ def tell_plan(narrator: Narrator, manifest: Manifest, choice: Choice, lesson: Le
         ", ".join(f"{name} {value}" for name, value in lesson.recipe.to_dict().items() if value is not None)
     )
     narrator.detail(
-        f"device {lesson.device}, {counted(lesson.workers, 'worker')}, balance {lesson.balance}, "
+        f"device {lesson.device}, {counted(lesson.workers, 'worker')}, balance {lesson.balance}, loss {lesson.loss}, "
         f"label smoothing {lesson.smoothing:g}, mixup {lesson.mixup:g}, cutmix {lesson.cutmix:g}"
     )

@@ -16,6 +16,8 @@ from ..errors import UsageError
 from ..results import Segment
 from ..training import binary_cross_entropy, soft_cross_entropy
 
+THRESHOLD = 0.5  # of scores, where nothing else is said
+
 
 @dataclass(frozen=True)
 class Recognition:
@@ -64,16 +66,22 @@ class Recognition:
         *,
         smoothing: float = 0.0,
         class_weights: Float[Tensor, " classes"] | None = None,
+        gamma: float = 0.0,
     ) -> Float[Tensor, ""]:
-        """Sum over the heads of cross-entropy, or of binary cross-entropy where clips may have several classes."""
+        """Sum over the heads of cross-entropy, or of binary cross-entropy where clips may have several classes.
+
+        `gamma` above 0 makes either the focal loss.
+        """
         total = logits.new_zeros(())
         for part in self.parts().values():
             weights = None if class_weights is None else class_weights[part]
             if self.multi_label:
-                total = total + binary_cross_entropy(logits[:, part], targets[:, part], class_weights=weights)
+                total = total + binary_cross_entropy(
+                    logits[:, part], targets[:, part], class_weights=weights, gamma=gamma
+                )
             else:
                 soft = targets[:, part] * (1 - smoothing) + smoothing / (part.stop - part.start)
-                total = total + soft_cross_entropy(logits[:, part], soft, class_weights=weights)
+                total = total + soft_cross_entropy(logits[:, part], soft, class_weights=weights, gamma=gamma)
         return total
 
     def probabilities(self, logits: Float[Tensor, "b classes"]) -> Float[Tensor, "b classes"]:
@@ -89,14 +97,15 @@ class EventRule:
 
     A class is on where its score reaches `threshold` (and, in single-label tasks, leads); stretches closer than
     `merge_gap_s` become one; what is shorter than `min_duration_s` is dropped; an event's score is its mean.
+    A threshold of None is what the model was calibrated for, class by class, and 0.5 where it was not.
     """
 
-    threshold: float = 0.5
+    threshold: float | None = None
     merge_gap_s: float = 0.5
     min_duration_s: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.threshold <= 1:
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
             raise UsageError(f"--threshold is {self.threshold}; it is a score and must lie in 0..1")
         for name in ("merge_gap_s", "min_duration_s"):
             if not 0 <= getattr(self, name) < float("inf"):
@@ -105,14 +114,25 @@ class EventRule:
 
 
 def events(
-    edges_s: np.ndarray, scores: np.ndarray, labels: Sequence[str], rule: EventRule, *, leading_only: bool
+    edges_s: np.ndarray,
+    scores: np.ndarray,
+    labels: Sequence[str],
+    rule: EventRule,
+    *,
+    leading_only: bool,
+    thresholds: np.ndarray | None = None,
+    known: np.ndarray | None = None,
 ) -> tuple[Segment, ...]:
     """The events of a video by `rule`.
 
-    edges_s  (n + 1,) borders of n consecutive cells, in seconds
-    scores   (n, classes) score of every class in every cell
+    edges_s     (n + 1,) borders of n consecutive cells, in seconds
+    scores      (n, classes) score of every class in every cell
+    thresholds  (classes,) where each class has its own
+    known       bool (n,): nothing is on in the other cells
     """
-    on = scores >= rule.threshold
+    on = scores >= ((THRESHOLD if rule.threshold is None else rule.threshold) if thresholds is None else thresholds)
+    if known is not None:
+        on &= known[:, None]
     if leading_only:
         on &= np.arange(scores.shape[1]) == scores.argmax(1)[:, None]
     found = []

@@ -4,10 +4,10 @@ from .checkpoint import code_version, load_checkpoint, load_into, save_checkpoin
 from .device import free_bytes, measure_memory, pick_device, process_place
 from .log import advice, read_history
 from .loop import Fitted, fit
-from .loss import binary_cross_entropy, class_weights, one_hot, smooth, soft_cross_entropy
+from .loss import binary_cross_entropy, class_weights, effective_beta, log_priors, one_hot, smooth, soft_cross_entropy
 from .mix import mix_clips
 from .recipe import RANGES, Recipe
-from .sampling import balanced_order, shard, shuffled_order
+from .sampling import sampled_order, shard, shuffled_order
 from .schedule import warmup_cosine
 from .tensorfile import file_hash, read_tensors, write_tensors
 
@@ -16,15 +16,16 @@ __all__ = [
     "Fitted",
     "Recipe",
     "advice",
-    "balanced_order",
     "binary_cross_entropy",
     "class_weights",
     "code_version",
+    "effective_beta",
     "file_hash",
     "fit",
     "free_bytes",
     "load_checkpoint",
     "load_into",
+    "log_priors",
     "measure_memory",
     "mix_clips",
     "one_hot",
@@ -32,6 +33,7 @@ __all__ = [
     "process_place",
     "read_history",
     "read_tensors",
+    "sampled_order",
     "save_checkpoint",
     "shard",
     "shuffled_order",

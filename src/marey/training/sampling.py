@@ -11,20 +11,36 @@ def shuffled_order(count: int, *, seed: int, epoch: int) -> Int[np.ndarray, " co
     return np.random.default_rng((seed, epoch)).permutation(count)
 
 
-def balanced_order(targets: Real[np.ndarray, "n classes"], *, seed: int, epoch: int) -> Int[np.ndarray, " n"]:
-    """As many draws as samples, from every class that occurs equally often (to within one).
+def sampled_order(
+    targets: Real[np.ndarray, "n classes"], *, q: float, seed: int, epoch: int, epochs: int | None = None
+) -> Int[np.ndarray, " n"]:
+    """As many draws as samples, of class j in proportion to n_j^q, where n_j samples have it.
 
-    `targets` are above 0 where a sample has the class; samples of no class count as one more. Draws go round within a
-    class, and on through the epochs: no sample comes again before all others of its class have been.
+    q        1 draws every sample equally often (every one once where each has one class), 0 every class, 1/2 lies
+             between: instance-balanced, class-balanced and square-root sampling of Kang et al., ICLR 2020
+    epochs   of an order that moves from these shares to equal ones, by epoch / epochs: with q = 1 their
+             progressively-balanced sampling; None stays
+
+    `targets` are above 0 where a sample has the class; samples of no class count as one more. Every epoch draws each
+    class as often as its share says, to within one, and chance rounds without bias. Draws go round within a class, and
+    on through the epochs: no sample comes again before all others of its class have been.
     """
     members = [np.flatnonzero(column) for column in (targets > 0).T] + [np.flatnonzero(~(targets > 0).any(1))]
     members = [found for found in members if len(found)]
-    share = -(-len(targets) // max(1, len(members)))
-    drawn = [_round(found, epoch * share, share, (seed, number)) for number, found in enumerate(members)]
-    turns = np.stack(drawn, axis=1) if drawn else np.empty((0, 0), np.int64)  # one of each class a row
-    rng = np.random.default_rng((seed, epoch))
-    order = rng.permuted(turns, axis=1).ravel()[: len(targets)]  # the cut falls on random classes
-    return rng.permutation(order)
+    if not members:
+        return np.empty(0, np.int64)
+    sizes = np.array([len(found) for found in members], np.float64) ** q
+    draws = [
+        _counts(sizes / sizes.sum() * (1 - moved) + moved / len(members), len(targets), (seed, t))
+        for t in range(epoch + 1)
+        for moved in [t / epochs if epochs else 0.0]
+    ]
+    starts = np.sum(draws[:-1], axis=0, dtype=np.int64) + np.zeros(len(members), np.int64)
+    drawn = [
+        _round(found, int(start), int(count), (seed, number))
+        for number, (found, start, count) in enumerate(zip(members, starts, draws[-1], strict=True))
+    ]
+    return np.random.default_rng((seed, epoch)).permutation(np.concatenate(drawn))
 
 
 def shard(order: Sequence[int] | Int[np.ndarray, " n"], *, rank: int, processes: int) -> Int[np.ndarray, " share"]:
@@ -35,8 +51,17 @@ def shard(order: Sequence[int] | Int[np.ndarray, " n"], *, rank: int, processes:
     return np.resize(order, -(-len(order) // processes) * processes)[rank::processes]
 
 
+def _counts(shares: np.ndarray, draws: int, seed: tuple[int, int]) -> np.ndarray:
+    """How many of so many draws each class gets, which add up to them: systematic sampling of the shares."""
+    ends = (shares.cumsum() * draws).round(6)  # shares that make whole numbers stay so
+    ends[-1] = draws
+    return np.diff(np.floor(ends + np.random.default_rng(seed).random()).astype(np.int64), prepend=0)
+
+
 def _round(members: np.ndarray, start: int, count: int, seed: tuple[int, int]) -> np.ndarray:
     """`count` draws from place `start` of an endless row of permutations."""
+    if not count:
+        return members[:0]
     first, last = start // len(members), (start + count - 1) // len(members)
     rounds = [np.random.default_rng((*seed, number)).permutation(members) for number in range(first, last + 1)]
     place = start - first * len(members)
