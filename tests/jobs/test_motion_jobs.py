@@ -10,6 +10,7 @@ from marey.app.cli import main
 from marey.errors import CheckpointError, UsageError
 from marey.jobs import ClassEdits, Trial, evaluate, evaluate_together, predict, train
 from marey.results import Evaluation
+from marey.video import open_video
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +37,20 @@ def test_windows_and_clips_see_the_same_flow(trial: Trial, small_films: Path, tm
     timelines, _ = predict(trial.folder, [str(film)], views="2x1", out=tmp_path / "out", overlay=False)
     (timeline,) = timelines.values()
     assert max(scored.scores) == pytest.approx(timeline.video_scores[scored.predicted], abs=1e-5)
+
+
+def test_a_film_with_arrows(
+    trial: Trial, small_films: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["predict", str(trial.folder), str(small_films / "up" / "up0.mp4"), "-q", "--arrows", "--out"]
+    assert main([*words, str(tmp_path / "out")]) == 0
+    with open_video(tmp_path / "out" / "up0.overlay.mp4") as video:
+        frames = np.stack([frame[:360] for _, frame in video.stream()]).astype(int)
+    arrows = (abs(frames - (255, 214, 10)).sum(-1) < 100).sum((1, 2))
+    assert len(arrows) == 20 and np.median(arrows) > 50
+    assert main([*words, str(tmp_path / "none"), "--no-overlay"]) == 2
+    assert "--arrows are drawn in the film, and --no-overlay writes none; drop one" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.fixture(scope="module")

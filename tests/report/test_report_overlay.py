@@ -4,18 +4,20 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from marey.errors import VideoError
-from marey.report import draw_overlay, write_overlay
+from marey.report import draw_overlay, overlay, write_overlay
+from marey.report.arrows import Motion, draw_motion, with_motion
 from marey.report.lettering import PLAIN, blend, fit, font_for, lettering
 from marey.report.overlay import _active
 from marey.report.strip import BAND, COLOURS, MOST_LANES, TRACK, clock, lanes
 from marey.results import Segment, Timeline
-from marey.video import VideoWriter, open_video, probe, read_audio
+from marey.video import Video, VideoWriter, open_video, probe, read_audio
 
 GREY = np.full((360, 480, 3), 128, np.uint8)
 
@@ -71,6 +73,50 @@ def test_odd_sizes_are_made_even(tmp_path: Path) -> None:
     write_overlay(source, timeline(), out)
     assert (probe(out).width % 2, probe(out).height % 2) == (0, 0)
     assert draw_overlay(np.zeros((361, 363, 3), np.uint8), timeline(), 0.0).shape[1] == 364
+
+
+def moving(path: Path, *, frames: int = 6) -> Path:
+    """Noise that moves by 6 pixels to the right a frame, in 240 x 160, at 30 frames a second."""
+    ground = np.random.default_rng(0).normal(size=(160, 300))
+    grey = np.clip(128 + 400 * cv2.GaussianBlur(ground, (0, 0), 4), 0, 255).astype(np.uint8)
+    with VideoWriter(path, fps=30, size=(240, 160)) as writer:
+        for i in range(frames):
+            writer.write(np.repeat(grey[:, 40 - 6 * i :][:, :240, None], 3, -1))
+    return path
+
+
+def test_arrows_show_where_things_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, drawn = [], []
+    stream, draw = Video.stream, overlay.draw_motion
+    monkeypatch.setattr(Video, "stream", lambda *a, **k: (read.append(0) or pair for pair in stream(*a, **k)))
+    monkeypatch.setattr(overlay, "draw_motion", lambda *a, **k: drawn.append((len(read), a[1])) or draw(*a, **k))
+    source, films = moving(tmp_path / "a.mp4"), {}
+    for arrows in (False, True):
+        write_overlay(source, timeline(duration_s=0.2), tmp_path / f"{arrows}.mp4", arrows=arrows)
+        with open_video(tmp_path / f"{arrows}.mp4") as video:
+            films[arrows] = [frame[:360].astype(int) for _, frame in video.stream()]
+    assert len(films[True]) == len(films[False]) == 6
+    yellow = [(abs(frame - (255, 214, 10)).sum(-1) < 120).sum() for frame in films[True]]
+    assert min(yellow) > 200 and not any((abs(f - (255, 214, 10)).sum(-1) < 120).any() for f in films[False])
+    assert [count - 12 for count, _ in drawn] == [2, 3, 4, 5, 6, 6], "frames are read once, one ahead"
+    shift = np.median([motion.flow[20:-20, 20:-20].reshape(-1, 2) for _, motion in drawn[:-1]], axis=(0, 1))
+    np.testing.assert_allclose(shift, [6 * 128 / 160, 0], atol=0.4)
+    assert drawn[-1][1] is drawn[-2][1]
+
+
+def test_a_frame_alone_does_not_move() -> None:
+    ((second, frame, motion),) = with_motion([(0.5, GREY)])
+    assert (second, frame is GREY, motion) == (0.5, True, None)
+    assert list(with_motion([])) == []
+
+
+def test_arrows_reach_as_far_as_things_go_but_not_to_the_next() -> None:
+    for step_s, long_px in ((0.2, 6), (0.1, 12), (0.01, 18)):
+        flow = np.zeros((64, 64, 2), np.float32)
+        flow[:20, :20, 0] = 6
+        picture = draw_motion(np.zeros((64, 64, 3), np.uint8), Motion(flow, step_s), every_px=20, thick_px=1)
+        columns = (picture[:, :, 0] > 128).nonzero()[1]
+        assert np.ptp(columns) == pytest.approx(long_px, abs=2)
 
 
 def test_what_cannot_be_read_leaves_nothing(tmp_path: Path) -> None:

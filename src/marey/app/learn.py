@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ..errors import UsageError
 from . import options as o
 from . import show
 from .checks import checked, data_exists, model_exists, models_and_data, place_is_free, videos_exist
@@ -106,6 +107,9 @@ def predict(
         ),
     ] = None,
     no_overlay: Annotated[bool, typer.Option("--no-overlay", help="write no film")] = False,
+    arrows: Annotated[
+        bool, typer.Option("--arrows", help="show in the film where things move: to where they would be in 0.2 s")
+    ] = False,
     max_bad: o.MaxBad = 3,
     device: o.Device = "auto",
     decoder: o.Decoder = "pyav",
@@ -117,6 +121,8 @@ def predict(
     model_exists(model)
     videos_exist(videos)
     place_is_free(out, folder=True)
+    if arrows and no_overlay:
+        raise UsageError("--arrows are drawn in the film, and --no-overlay writes none; drop one of the two")
     from ..jobs import list_videos, open_model, output_files, with_labels
     from ..jobs import predict as job
     from ..tasks import EventRule
@@ -135,6 +141,7 @@ def predict(
             hop_s=hop,
             rule=rule,
             overlay=not no_overlay,
+            arrows=arrows,
             max_bad=max_bad,
             narrator=terminal,
         )

@@ -32,6 +32,7 @@ def predict(
     hop_s: float | None = None,
     rule: EventRule | None = None,
     overlay: bool = True,
+    arrows: bool = False,
     device: str = "auto",
     decoder: str = "pyav",
     max_bad: int = 3,
@@ -44,6 +45,7 @@ def predict(
     out       folder for NAME.json, NAME.csv and NAME.overlay.mp4; None writes nothing
     views     "TxS" makes `video_scores` the very numbers of `evaluate --views TxS`; None averages the windows
     hop_s     time from one window to the next; None is half a window; longer than a window is refused
+    arrows    the film shows where things move, too
     device, decoder  count where the model is a path: an open one has its own
     """
     narrator, rule = narrator or Silent(), rule or EventRule()
@@ -66,7 +68,7 @@ def predict(
                 )
             if out is not None:
                 name = output_names(found)[-1]
-                _write(found[path], Path(out), name, overlay=overlay, narrator=narrator)
+                _write(found[path], Path(out), name, overlay=overlay, arrows=arrows, narrator=narrator)
         except VideoError as error:
             found.pop(path, None)
             quarantine.add(error)
@@ -92,7 +94,7 @@ def output_files(read: Iterable[str], out: Path, *, overlay: bool) -> dict[str, 
     return {path: [str(file) for file in made if file.exists()] for path, made in files.items()}
 
 
-def _write(timeline: Timeline, out: Path, name: str, *, overlay: bool, narrator: Narrator) -> None:
+def _write(timeline: Timeline, out: Path, name: str, *, overlay: bool, arrows: bool, narrator: Narrator) -> None:
     """A film that cannot be made costs the film alone."""
     out.mkdir(parents=True, exist_ok=True)
     write_timeline(timeline, out / f"{name}.json")
@@ -101,7 +103,7 @@ def _write(timeline: Timeline, out: Path, name: str, *, overlay: bool, narrator:
         return
     tell = progress_of(narrator, f"film {Path(timeline.video).name}")
     try:
-        write_overlay(timeline.video, timeline, out / f"{name}.overlay.mp4", progress=tell)
+        write_overlay(timeline.video, timeline, out / f"{name}.overlay.mp4", arrows=arrows, progress=tell)
     except VideoError as error:
         narrator.say(
             f"no film of {timeline.video} ({error}); its events are written, and --no-overlay leaves films out"

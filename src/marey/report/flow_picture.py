@@ -8,6 +8,7 @@ have more room.
 Axes: h rows, w columns, 2 = (right, down), 3 = RGB.
 """
 
+import math
 from typing import Literal
 
 import cv2
@@ -77,12 +78,14 @@ def draw_arrows(
     every_px: int = 16,
     scale: float | int = 1.0,
     least_px: float = 0.5,
+    longest_px: float = math.inf,
     colour: tuple[int, int, int] = _INK,
     thick_px: int = 1,
     edge: tuple[int, int, int] | None = None,
 ) -> UInt8[np.ndarray, "_ _ 3"]:
     """A copy of a picture with an arrow in the middle of each of its squares of about `every_px` pixels, from where
-    their mean flow starts to where it ends; `scale` makes them longer, `edge` is the colour that they are rimmed with.
+    their mean flow starts to where it ends. `scale` makes arrows longer, up to `longest_px` of the picture, and `edge`
+    is the colour of their rim.
 
     Flow is in its own pixels, which may be larger or smaller than those of the picture. Where it is under `least_px` of
     them, or not finite, there is no arrow. ValueError for flow of another shape than the picture's.
@@ -95,8 +98,10 @@ def draw_arrows(
     columns, rows = (max(1, round(side / every_px)) for side in (width, height))
     means = cv2.resize(np.asarray(flow, np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
     moving = np.hypot(means[..., 0], means[..., 1]) >= least_px
+    means *= (scale * ratio_x, scale * ratio_y)
+    means *= np.minimum(1, longest_px / np.maximum(np.hypot(means[..., 0], means[..., 1]), 1e-6))[..., None]
     for row, column in zip(*(index.tolist() for index in moving.nonzero()), strict=True):
-        right, down = means[row, column] * (scale * ratio_x, scale * ratio_y)
+        right, down = means[row, column]
         x, y = (column + 0.5) * width / columns - 0.5, (row + 0.5) * height / rows - 0.5
         start, end = ((round(16 * float(a)), round(16 * float(b))) for a, b in ((x, y), (x + right, y + down)))
         for ink, thick in ((edge, thick_px + 2), (colour, thick_px)):

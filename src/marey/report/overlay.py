@@ -11,10 +11,12 @@ import numpy as np
 
 from ..results import Segment, Timeline
 from ..video import Soundtrack, VideoWriter, open_video
+from .arrows import Motion, draw_motion, with_motion
 from .lettering import blend, fit, lettering
 from .strip import COLOURS, TEXT, TRACK, Look, clock, draw_band, look_of, place
 
 SMALLEST_PX = 360  # shorter sides are enlarged to this, so that the lettering is legible
+ARROW_SHARE = 2  # squares that have an arrow each, by the height of the lettering
 MOST_SHOWN = 3  # labels in the corner at a time
 CLIP_S = 30.0  # a video no longer than this, without events, shows its best class throughout
 
@@ -24,13 +26,15 @@ def write_overlay(
     timeline: Timeline,
     out: str | PathLike[str],
     *,
+    arrows: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Write `out`, an MP4 of the video with its timeline, at the video's frame rate and with its sound (mono).
 
-    Small videos are enlarged to a short side of 360 pixels. A frame at a time is in memory. Labels may be in any
-    script that a font of this machine has; sound that cannot be decoded becomes silence. Raises VideoError where the
-    video cannot be read; then no file is left.
+    With `arrows` the picture shows where things go, as `draw_motion` draws it; the flow is computed on the way.
+    Small videos are enlarged to a short side of 360 pixels. A frame at a time is in memory, two with `arrows`. Labels
+    may be in any script that a font of this machine has; sound that cannot be decoded becomes silence. Raises
+    VideoError where the video cannot be read; then no file is left.
     """
     with open_video(video_path) as video:
         info = video.info
@@ -43,9 +47,10 @@ def write_overlay(
         sound = Soundtrack(video_path, info)
         with VideoWriter(out, fps=info.fps, size=size, audio_rate=sound.rate) as writer:
             now = _active(timeline.events)
-            for done, (second, frame) in enumerate(frames, 1):
+            shown = with_motion(frames) if arrows else ((second, frame, None) for second, frame in frames)
+            for done, (second, frame, motion) in enumerate(shown, 1):
                 sound.write_until(second, writer)
-                writer.write(_compose(look, timeline, band, frame, second, now(second)))
+                writer.write(_compose(look, timeline, band, frame, second, now(second), motion))
                 if progress:
                     progress(min(done, total), total)
 
@@ -73,12 +78,21 @@ def _active(events: Sequence[Segment]) -> Callable[[float], list[Segment]]:
 
 
 def _compose(
-    look: Look, timeline: Timeline, band: np.ndarray, frame: np.ndarray, second: float, events: list[Segment]
+    look: Look,
+    timeline: Timeline,
+    band: np.ndarray,
+    frame: np.ndarray,
+    second: float,
+    events: list[Segment],
+    motion: Motion | None = None,
 ) -> np.ndarray:
     picture = np.empty((look.height + band.shape[0], look.width, 3), np.uint8)
     enlarged = frame.shape[:2] != (look.height, look.width)
     how = cv2.INTER_CUBIC if frame.shape[0] < look.height else cv2.INTER_AREA
     picture[: look.height] = cv2.resize(frame, (look.width, look.height), interpolation=how) if enlarged else frame
+    if motion is not None:
+        square, thick = ARROW_SHARE * look.text, max(1, look.text // 16)
+        picture[: look.height] = draw_motion(picture[: look.height], motion, every_px=square, thick_px=thick)
     below = picture[look.height :]
     below[:] = band
     x = place(look, timeline, second)
