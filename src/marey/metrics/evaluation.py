@@ -28,6 +28,7 @@ def evaluate_scores(
     protocol: Mapping[str, Any],
     class_groups: Mapping[str, str] | None = None,
     parts: Mapping[str, Sequence[str | None]] | None = None,
+    shots: Mapping[str, str] | None = None,
     quarantined: Mapping[str, str] | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -42,6 +43,8 @@ def evaluate_scores(
     class_groups  class -> group, for the breakdown "class group"
     parts         further breakdowns: name -> part of each clip, None where it is in no part.
                   "seen" with parts "seen" and "unseen" is what a report shows as generalization.
+    shots         class -> how many clips it was trained on, in words and in the order to show, of single-label data:
+                  the breakdown "shots" into mean_per_class of such classes' clips, and of "all"
 
     Metrics: top1, top5 (above 5 classes), mean_per_class (the mean recall, also called balanced accuracy; single-label
     only), map and roc_auc (means over the classes whose clips determine them), calibration_error (15 bins; of the top
@@ -82,7 +85,7 @@ def evaluate_scores(
             )
             for i in range(clips)
         ),
-        breakdowns=_breakdowns(scored, labels, class_groups or {}, parts or {}),
+        breakdowns=_breakdowns(scored, labels, class_groups or {}, parts or {}) | _shots(scored, labels, shots or {}),
         quarantined=dict(quarantined or {}),
     )
 
@@ -183,3 +186,13 @@ def _breakdowns(
             figures = decision_metrics(some) | (ranking_metrics(some) if scored.multi_label else {})
             found.setdefault(name, {})[part] = figures
     return found
+
+
+def _shots(scored: Scored, labels: Sequence[str], shots: Mapping[str, str]) -> dict[str, dict[str, Estimates]]:
+    """Many, medium, few and all (Liu et al., CVPR 2019, arXiv:1904.05160), each the mean over its classes."""
+    found: dict[str, Estimates] = {}
+    for part in dict.fromkeys(shots.values()):
+        mine = np.array([shots.get(label) == part for label in labels])[scored.truth]
+        if mine.any():
+            found[part] = {"mean_per_class": decision_metrics(scored.part(mine))["mean_per_class"]}
+    return {"shots": {**found, "all": {"mean_per_class": decision_metrics(scored)["mean_per_class"]}}} if found else {}

@@ -123,11 +123,14 @@ def paired_difference(
     a_correct: np.ndarray,
     b_correct: np.ndarray,
     *,
+    classes: np.ndarray | None = None,
     groups: Sequence[str | None] | None = None,
     resamples: int = 2000,
     seed: int = 0,
 ) -> Estimate:
     """Accuracy of a less that of b on the same clips in the same order, in -1..1, with its interval.
+
+    classes  int, one a clip: the difference of mean per class accuracies instead
 
     The clips that both get right, or both wrong, cancel, so the interval is narrower than two intervals side by side
     suggest. One better than the other beyond chance: the interval leaves out 0.
@@ -135,7 +138,7 @@ def paired_difference(
     a, b = np.asarray(a_correct, np.float64), np.asarray(b_correct, np.float64)
     if a.shape != b.shape or a.ndim != 1:
         raise ValueError(f"a is of shape {a.shape}, b of shape {b.shape}; both must be (clips,) over the same clips")
-    statistic = mean_statistic(a - b)
+    statistic = mean_statistic(a - b) if classes is None else class_mean_statistic(a - b, classes)
     return bootstrap(statistic, len(a), groups=groups, resamples=resamples, seed=seed, bounds=(-1.0, 1.0))
 
 

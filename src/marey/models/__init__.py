@@ -13,6 +13,7 @@ from .inception import InceptionV1, InceptionVideo, inception_i3d
 from .inflate import inflate
 from .inflated import ClipModel
 from .interface import ImageEncoder, VideoModel
+from .last_layers import last_layers, read_by, with_nearest_means
 from .lite3d import LiteResNet3D
 from .mfnet import MFNet2D, MFNet3D
 from .mobilenet import MobileNetV1, MobileNetV2
@@ -92,8 +93,11 @@ __all__ = [
     "fooling_loss",
     "inception_i3d",
     "inflate",
+    "last_layers",
     "octavize",
     "off_network",
+    "read_by",
     "s3d",
     "spynet_flow",
+    "with_nearest_means",
 ]

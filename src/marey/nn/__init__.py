@@ -11,6 +11,7 @@ from .glore import GloRe
 from .landmarks import Nystrom, Orthoformer
 from .motion_cues import MotionCues
 from .multi_fiber import MultiFiber
+from .nearest_mean import NearestMean
 from .non_local import NonLocal
 from .non_local_means import non_local_means
 from .octave import OctConv
@@ -68,6 +69,7 @@ __all__ = [
     "MeanHead",
     "MotionCues",
     "MultiFiber",
+    "NearestMean",
     "NonLocal",
     "Nystrom",
     "OctConv",

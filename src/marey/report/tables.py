@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..results import Estimate, Evaluation, Report
-from .words import count_text, estimate_text, first_of, headline_metric, metric_name, overlap, percent, points
+from .words import (
+    breakdown_metric,
+    count_text,
+    estimate_text,
+    first_of,
+    headline_metric,
+    metric_name,
+    overlap,
+    percent,
+    points,
+)
 
 Kind = Literal["text", "count", "percent", "estimate", "short count", "number"]
 Cell = str | float | int | Estimate | None
@@ -20,7 +30,10 @@ EFFICIENCY: tuple[tuple[str, str, Kind], ...] = (
 )
 
 MOST_NAMED = 12  # items of a list that are written out
-TITLES = {"seen": "seen and unseen groups"}  # breakdowns whose name does not read by itself
+TITLES = {
+    "seen": "seen and unseen groups",
+    "shots": "training clips of the class",
+}  # breakdowns whose name does not read by itself
 
 
 @dataclass(frozen=True)
@@ -111,17 +124,16 @@ def per_class_table(evaluation: Evaluation) -> Table:
 
 
 def breakdown_tables(report: Report) -> tuple[Table, ...]:
-    """One table a breakdown: parts in the rows, the headline figure of every model side by side.
+    """One table a breakdown: parts in the rows, one figure of every model side by side (see `breakdown_metric`).
 
     Against a single baseline a last column has the gap, and says whether the two intervals overlap.
     """
     models = {"This model": report.evaluation, **report.baselines}
-    metric = headline_metric(report.evaluation)
     kind = "Groups" if any(clip.group for clip in report.evaluation.clips) else "Clips"
     columns: tuple[Column, ...] = (("Part", "text"), (kind, "count"), *_estimates(models))
     tables = []
     for name, parts in report.evaluation.breakdowns.items():
-        rows = []
+        metric, rows = breakdown_metric(report.evaluation, name), []
         for part, figures in parts.items():
             found = [e.breakdowns.get(name, {}).get(part, {}).get(metric) for e in models.values()]
             ours = figures.get(metric)

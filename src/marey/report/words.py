@@ -71,6 +71,13 @@ def headline_metric(evaluation: Evaluation) -> str:
     return wanted if wanted in evaluation.metrics else next(iter(evaluation.metrics))
 
 
+def breakdown_metric(evaluation: Evaluation, name: str) -> str:
+    """The figure that a breakdown shows: the headline figure, or the one that its parts have in its place."""
+    wanted = headline_metric(evaluation)
+    held = [metric for figures in evaluation.breakdowns[name].values() for metric in figures]
+    return wanted if wanted in held or not held else held[0]
+
+
 def units(evaluation: Evaluation, estimate: Estimate) -> str:
     """What the interval resampled: "41 groups" or "202 clips"."""
     return counted(estimate.n, "group" if any(clip.group for clip in evaluation.clips) else "clip")
