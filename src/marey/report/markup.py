@@ -1,14 +1,33 @@
 """The elements that the page is made of: sections, tables, figures, lists, all with their text escaped."""
 
+from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from html import escape
+from importlib.metadata import version
+from importlib.resources import files
 
-from ..results import Estimate
+from ..results import ClipScore, Estimate
 from .canvas import Figure, to_svg
 from .tables import Cell, Kind, Table, cell_text, facts
-from .words import percent
+from .words import percent, span_text
 
 LONG_TABLE = 30  # rows above which a table scrolls in its own box
+
+
+def document(title: str, head: str, sections: Iterable[str]) -> str:
+    """A whole page around its head and those sections that have something in them; style and script are inside it."""
+    style, script = (
+        files("marey.report").joinpath(f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js")
+    )
+    body = "\n".join(part for part in sections if part)
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n{head}\n"
+        f"<main>\n{body}\n</main>\n<footer>Written by Marey {escape(version('marey'))}. "
+        "Intervals are 95 %: they hold the sampling of the clips, not the chance of training.</footer>\n"
+        f"<script>\n{script}</script>\n</body>\n</html>\n"
+    )
 
 
 def section(title: str, *parts: str) -> str:
@@ -66,3 +85,24 @@ def fact_list(data: Mapping[str, object]) -> str:
 def notes_box(sentences: Iterable[str]) -> str:
     items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
     return f'<div class="notes" role="note"><ul>{items}</ul></div>' if items else ""
+
+
+def command_block(command: str) -> str:
+    return f"<pre><code>{escape(command)}</code></pre>"
+
+
+def clip_item(clip: ClipScore, jpeg: bytes | None, *, shown: str, said: str, score: float, truth: str = "") -> str:
+    """One clip of a list of them: its picture, what was said of it, what it is where that differs, and where it is.
+
+    shown  what the picture is and of what, for who cannot see it
+    """
+    if jpeg:
+        picture = f'<img src="data:image/jpeg;base64,{b64encode(jpeg).decode()}" alt="{escape(shown)}" loading="lazy">'
+    else:
+        picture = '<div class="blank">no picture</div>'
+    where = " · ".join(part for part in (clip.path, span_text(clip), clip.group) if part)
+    true = f"is {escape(truth)}<br>" if truth else ""
+    return (
+        f'<li>{picture}<span class="said">{escape(said)} <span class="n">{percent(score)}</span></span><br>'
+        f'{true}<span class="where">{escape(where)}</span></li>'
+    )

@@ -1,14 +1,21 @@
 """The report as one self-contained HTML page: no script library, no font, no image from anywhere else."""
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib.metadata import version
-from importlib.resources import files
 
 from ..results import ClipScore, Estimate, Evaluation, Report
 from . import figures
-from .markup import fact_list, figure_markup, notes_box, paragraph, section, table_markup
+from .markup import (
+    clip_item,
+    command_block,
+    document,
+    fact_list,
+    figure_markup,
+    notes_box,
+    paragraph,
+    section,
+    table_markup,
+)
 from .tables import (
     Table,
     axes_table,
@@ -19,6 +26,7 @@ from .tables import (
     per_class_table,
 )
 from .words import (
+    breakdown_metric,
     confidence,
     counted,
     estimate_text,
@@ -28,7 +36,6 @@ from .words import (
     majority,
     metric_name,
     percent,
-    span_text,
     units,
     verdict,
     worst_clips,
@@ -50,18 +57,7 @@ def render_html(report: Report) -> str:
         _quarantined(evaluation),
         _reproduce(report),
     )
-    style, script = (
-        files("marey.report").joinpath(f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js")
-    )
-    body = "\n".join(part for part in sections if part)
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(report.title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n{_head(report)}\n"
-        f"<main>\n{body}\n</main>\n<footer>Written by Marey {escape(version('marey'))}. "
-        "Intervals are 95 %: they hold the sampling of the clips, not the chance of training.</footer>\n"
-        f"<script>\n{script}</script>\n</body>\n</html>\n"
-    )
+    return document(report.title, _head(report), sections)
 
 
 def _head(report: Report) -> str:
@@ -128,10 +124,10 @@ def _history(report: Report) -> str:
 
 def _breakdowns(report: Report) -> str:
     models = {"This model": report.evaluation, **report.baselines}
-    metric = headline_metric(report.evaluation)
     parts = []
     for i, (name, table) in enumerate(zip(report.evaluation.breakdowns, breakdown_tables(report), strict=True)):
         rows: dict[str, dict[str, Estimate]] = {}
+        metric = breakdown_metric(report.evaluation, name)
         for part in report.evaluation.breakdowns[name]:
             found = {m: e.breakdowns.get(name, {}).get(part, {}).get(metric) for m, e in models.items()}
             rows[part] = {m: e for m, e in found.items() if e is not None}
@@ -224,17 +220,14 @@ def _motion_told(report: Report) -> str:
 
 def _clip(clip: ClipScore, score: float, report: Report) -> str:
     truth = first_of(clip.truth, most=3)
-    moving, thumbnail = report.motion.get(clip.path), report.thumbnails.get(clip.path)
-    if jpeg := moving or thumbnail:
-        shown = "Motion and frame" if moving else "Frame"
-        alt = escape(f"{shown} of {clip.path}, {truth} taken for {clip.predicted}")
-        picture = f'<img src="data:image/jpeg;base64,{b64encode(jpeg).decode()}" alt="{alt}" loading="lazy">'
-    else:
-        picture = '<div class="blank">no picture</div>'
-    where = " · ".join(part for part in (clip.path, span_text(clip), clip.group) if part)
-    return (
-        f'<li>{picture}<span class="said">{escape(clip.predicted)} <span class="n">{percent(score)}</span></span><br>'
-        f'is {escape(truth)}<br><span class="where">{escape(where)}</span></li>'
+    moving = report.motion.get(clip.path)
+    return clip_item(
+        clip,
+        moving or report.thumbnails.get(clip.path),
+        shown=f"{'Motion and frame' if moving else 'Frame'} of {clip.path}, {truth} taken for {clip.predicted}",
+        said=clip.predicted,
+        score=score,
+        truth=truth,
     )
 
 
@@ -249,4 +242,4 @@ def _quarantined(evaluation: Evaluation) -> str:
 
 def _reproduce(report: Report) -> str:
     command = report.run.get("command")
-    return section("How to reproduce", f"<pre><code>{escape(str(command))}</code></pre>") if command else ""
+    return section("How to reproduce", command_block(str(command))) if command else ""
