@@ -1,6 +1,6 @@
 """What is motion worth, and what does it cost? Flow, vectors, OFF, DMC-Net, recurrence and I3D on equal terms.
 
-    python bench/motion.py OUT [--real ANNOTATIONS] [--seeds 3] [--clips 32] [--budget 1.0]
+    python bench/motion.py OUT [--real ANNOTATIONS] [--seeds 3] [--clips 32] [--budget 0.75]
 
 The stage's 32 classes, every network trained from scratch on its own input with the same number of multiply-adds
 (--budget, in 10^12 of forward passes over the training clips; see cells.py), rate and rules, and tested on actors and
@@ -120,7 +120,7 @@ def main() -> None:
     parser.add_argument("--real", type=Path, help="annotations of real clips with one class each")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--clips", type=int, default=32, help="clips a class")
-    parser.add_argument("--budget", type=float, default=1.0, help="10^12 multiply-adds of forward passes a cell")
+    parser.add_argument("--budget", type=float, default=0.75, help="10^12 multiply-adds of forward passes a cell")
     options = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)

@@ -56,4 +56,5 @@ def total_ms(costs: Costs, preset: str) -> np.ndarray:
 
 def share(a: np.ndarray, b: np.ndarray) -> Estimate:
     """How much of the time of `b` the time of `a` is, over the same clips, which are resampled."""
-    return bootstrap(lambda weights: (a @ weights) / (b @ weights), len(a), bounds=(0.0, np.inf))
+    ratios = a / b  # the ratio of two sums lies between the least and the largest of them
+    return bootstrap(lambda w: (a @ w) / (b @ w), len(a), bounds=(float(ratios.min()), float(ratios.max())))
