@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .errors import CheckpointError, DataError, MareyError, MissingExtra, UsageError, VideoError
-    from .jobs import evaluate, plan, predict, train
+    from .jobs import calibrate, compare, evaluate, plan, predict, rebalance, train
     from .models import add_double_attention, add_glore, add_nonlocal, add_off, inflate, octavize
     from .presets import convert_weights, create_model
     from .results import Evaluation, Segment, Timeline
@@ -32,6 +32,8 @@ _HOME = {
     "add_glore": "models",
     "add_nonlocal": "models",
     "add_off": "models",
+    "calibrate": "jobs",
+    "compare": "jobs",
     "convert_weights": "presets",
     "create_model": "presets",
     "evaluate": "jobs",
@@ -40,6 +42,7 @@ _HOME = {
     "open_video": "video",
     "plan": "jobs",
     "predict": "jobs",
+    "rebalance": "jobs",
     "train": "jobs",
 }
 __all__ = [
@@ -58,6 +61,8 @@ __all__ = [
     "add_glore",
     "add_nonlocal",
     "add_off",
+    "calibrate",
+    "compare",
     "convert_weights",
     "create_model",
     "evaluate",
@@ -66,6 +71,7 @@ __all__ = [
     "open_video",
     "plan",
     "predict",
+    "rebalance",
     "train",
 ]
 

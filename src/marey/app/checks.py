@@ -4,7 +4,7 @@ The jobs refuse the same for Python callers; a test holds the two together.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from glob import iglob
 from pathlib import Path
 from typing import Any
@@ -52,9 +52,18 @@ WORDS: dict[str, tuple[str, ...]] = {
     "--split": ("train", "val", "test"),
     "--speed": ("ultrafast", "fast", "medium"),
     "--style": ("figure", "point-light"),
+    "--unknown": ("energy", "distance"),
 }
 FORMS: dict[str, tuple[str, str]] = {  # flag -> what its value looks like, and how to say so
+    "--false-alarms": (
+        r"(?!0+(\.0+)?/)[0-9]+(\.[0-9]+)?/(minute|hour|day|week)",
+        "write a number above 0 and a time, such as 1/hour or 2/day",
+    ),
     "--device": (r"auto|cpu|mps|cuda(:[0-9]+)?", "it can be auto, cpu, mps, cuda, or cuda:1 for the second GPU"),
+    "--shots": (
+        r"[1-9][0-9]{0,8},[1-9][0-9]{0,8}",
+        "write the fewest and the most training clips of medium-shot classes, as in 20,100",
+    ),
     "--views": (
         r"(?!0+x)([0-9]{1,3}|1000)[xX][13]",
         "write clips x crops such as 10x3: 1 to 1000 clips, 1 or 3 crops",
@@ -72,11 +81,29 @@ def checked(param: TyperOption, value: Any) -> Any:
         raise UsageError(f"{flag} is {value}; give a number from {least:g} to {most:g}")
     if flag in POSITIVE and not 0 < value <= POSITIVE[flag]:
         raise UsageError(f"{flag} is {value:g}; give more than 0, and at most {POSITIVE[flag]:g}")
-    if flag in WORDS and value not in WORDS[flag]:
-        raise UsageError(f"{flag} is {value!r}; it can be {', '.join(WORDS[flag][:-1])} or {WORDS[flag][-1]}")
+    if flag in WORDS:
+        one_of(*WORDS[flag])(param, value)
     if flag in FORMS and not re.fullmatch(FORMS[flag][0], value):
         raise UsageError(f"{flag} is {value!r}; {FORMS[flag][1]}")
     return value
+
+
+def share(param: TyperOption, value: Any) -> Any:
+    """A share between 0 and 1; UsageError for what is none."""
+    if value is not None and not 0 < value < 1:
+        raise UsageError(f"{param.opts[0]} is {value:g}; give a number above 0 and below 1, such as 0.9")
+    return value
+
+
+def one_of(*words: str) -> Callable[[TyperOption, Any], Any]:
+    """What refuses other values of an option whose words are those of its command."""
+
+    def check(param: TyperOption, value: Any) -> Any:
+        if value is not None and value not in words:
+            raise UsageError(f"{param.opts[0]} is {value!r}; it can be {', '.join(words[:-1])} or {words[-1]}")
+        return value
+
+    return check
 
 
 def paired(param: TyperOption, values: Any) -> Any:

@@ -9,6 +9,7 @@ import typer
 from ..errors import UsageError
 from . import options as o
 from . import show
+from .calibrate import calibrate
 from .checks import checked, data_exists, model_exists, models_and_data, place_is_free, videos_exist
 from .console import Terminal, print_error, print_json, print_table, print_text
 from .train import train
@@ -28,6 +29,7 @@ def evaluate(
     ] = None,
     split: Annotated[str | None, typer.Option("--split", callback=checked, help="train, val or test only")] = None,
     views: o.Views = None,
+    shots: o.Shots = None,
     kind: o.Kind = None,
     root: o.Root = None,
     group_by: o.GroupBy = None,
@@ -47,10 +49,12 @@ def evaluate(
     """Score a model, or several as one, on held-out or other labelled clips, with intervals and the protocol stamp."""
     models, data = models_and_data(given, fuse=fuse is not None)
     place_is_free(out, folder=False)
+    if fuse and shots:
+        raise UsageError("--shots is about the training clips of one model, and --fuse merges several; drop one")
     from ..jobs import evaluate as alone
     from ..jobs import evaluate_together, evaluation_dict, write_json
 
-    job = partial(evaluate_together, models, fuse=fuse) if fuse else partial(alone, models[0])
+    job = partial(evaluate_together, models, fuse=fuse) if fuse else partial(alone, models[0], shots=shots)
     with Terminal(quiet=quiet, verbose=verbose) as terminal:
         found = job(
             data,
@@ -76,6 +80,10 @@ def evaluate(
     for evaluation in found.values():
         print_text(show.protocol_line(evaluation.protocol))
         print_table(("class", "clips", "precision", "recall", "F1"), show.class_rows(evaluation))
+        if parts := show.part_rows(evaluation, "shots"):
+            print_table(("training clips of the class", "mean per class", "95 % interval"), parts)
+        if rows := show.alarm_rows(evaluation):
+            print_table(show.ALARM_COLUMNS, rows)
 
 
 def predict(
@@ -90,8 +98,13 @@ def predict(
         typer.Option("--labels", help="class names for a model without them: a file, one a line, or a public list"),
     ] = None,
     threshold: Annotated[
-        float, typer.Option("--threshold", callback=checked, help="score from which a class is on")
-    ] = 0.5,
+        float | None,
+        typer.Option(
+            "--threshold",
+            callback=checked,
+            help="score from which every class is on [default: what `marey calibrate` found, else 0.5]",
+        ),
+    ] = None,
     merge_gap: Annotated[
         float,
         typer.Option("--merge-gap", metavar="SECONDS", callback=checked, help="events closer than this become one"),
@@ -237,4 +250,11 @@ def demo(
     print_text(result.next_steps())
 
 
-COMMANDS = {"train": train, "evaluate": evaluate, "predict": predict, "plan": plan, "demo": demo}
+COMMANDS = {
+    "train": train,
+    "evaluate": evaluate,
+    "calibrate": calibrate,
+    "predict": predict,
+    "plan": plan,
+    "demo": demo,
+}

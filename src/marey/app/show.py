@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..results import Estimate, Evaluation, Timeline
+from ..results import Comparison, Estimate, Evaluation, Timeline
 
 if TYPE_CHECKING:
     from ..data import Validation
-    from ..jobs import CrossValidation, DemoResult, Plan
+    from ..jobs import Calibrated, CrossValidation, DemoResult, Plan, Rebalanced
     from ..presets import LayerRow, ModelRow, StageRow
 
 NAMES = {
@@ -20,6 +20,9 @@ NAMES = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
 }
+ALARMS = ("precision", "recall")
+ALARM_COLUMNS = ("class at its threshold", *ALARMS)
+SHOT_COLUMNS = ("training clips of the class", "classes", "mean per class before", "after", "after less before")
 METRIC_COLUMNS = ("figure", "value", "95 % interval", "over")
 Row = tuple[object, ...]
 
@@ -56,6 +59,77 @@ def class_rows(evaluation: Evaluation) -> list[Row]:
 
 def event_rows(timeline: Timeline) -> list[Row]:
     return [(f"{e.start_s:.2f}", f"{e.end_s:.2f}", e.label, f"{e.score:.2f}") for e in timeline.events]
+
+
+def alarm_rows(evaluation: Evaluation) -> list[Row]:
+    """ALARM_COLUMNS, of the classes that have a calibrated threshold."""
+    return [
+        (label, *(f"{percent(e.value)} ({interval(e)})" if (e := found.get(name)) else "" for name in ALARMS))
+        for label, found in evaluation.breakdowns.get("at its threshold", {}).items()
+    ]
+
+
+def calibration_rows(found: "Calibrated") -> list[Row]:
+    """head, temperature, calibration error before and after."""
+    errors = found.calibration.protocol["calibration_error"]
+    return [
+        (head, f"{value:.3g}", *(percent(errors.get(head, {}).get(when)) for when in ("before", "after")))
+        for head, value in found.calibration.temperature.items()
+    ]
+
+
+def threshold_rows(found: "Calibrated") -> tuple[tuple[str, ...], list[Row]]:
+    """(header, one row a class) of the thresholds, with what they do on the clips that they were chosen on."""
+    heads = found.calibration.protocol.get("classes", {})
+    rows = [
+        (f"{head}: {label}" if len(heads) > 1 else label, row)
+        for head, of in heads.items()
+        for label, row in of.items()
+    ]
+    if any("hours" in row for _, row in rows):
+        header = ("class", "threshold", "recall", "false alarms", "in minutes", "an hour at most")
+        return header, [
+            (
+                label,
+                f"{row['threshold']:.3f}",
+                percent(row["recall"]),
+                row["false_alarms"],
+                f"{60 * row['hours']:.2f}",
+                f"{row['false_alarms_per_hour_at_most']:.3g}",
+            )
+            for label, row in rows
+        ]
+    header = ("class", "threshold", "precision", "recall", "at least")
+    return header, [
+        (
+            label,
+            f"{row['threshold']:.3f}",
+            percent(row["precision"]),
+            percent(row["recall"]),
+            percent(row.get("precision_at_least", row.get("recall_at_least"))),
+        )
+        for label, row in rows
+    ]
+
+
+def part_rows(evaluation: Evaluation, name: str) -> list[Row]:
+    """part, figure, interval of a breakdown with one figure a part."""
+    parts = evaluation.breakdowns.get(name, {})
+    return [(part, percent(e.value), interval(e)) for part, figures in parts.items() for e in figures.values()]
+
+
+def shot_rows(result: "Rebalanced") -> list[Row]:
+    """SHOT_COLUMNS: mean per class accuracy of classes by their training clips."""
+    return [
+        (
+            row.part,
+            row.classes,
+            f"{percent(row.before.value)} ({interval(row.before)})",
+            f"{percent(row.after.value)} ({interval(row.after)})",
+            f"{100 * row.difference.value:+.1f} ({100 * row.difference.low:+.1f} to {100 * row.difference.high:+.1f})",
+        )
+        for row in result.shots
+    ]
 
 
 def fold_rows(result: "CrossValidation") -> list[Row]:
@@ -112,6 +186,39 @@ def demo_rows(result: "DemoResult") -> list[Row]:
             )
         )
     return rows
+
+
+CANDIDATE_COLUMNS = (
+    "preset",
+    "right, unseen groups",
+    "known groups",
+    "behind",
+    "GMACs",
+    "ms a clip",
+    "minutes",
+    "folds",
+)
+
+
+def candidate_rows(found: Comparison) -> list[Row]:
+    """A row a candidate, the recommended first."""
+
+    def points(part: Estimate | None) -> str:
+        return f"{100 * part.value:+.1f} ({100 * part.low:+.1f} to {100 * part.high:+.1f})" if part else ""
+
+    return [
+        (
+            c.preset,
+            f"{percent(c.score.value)} ({interval(c.score)})",
+            percent(c.known.value) if c.known else "",
+            points(c.behind),
+            f"{c.efficiency['gmacs']:.2f}",
+            f"{c.efficiency['ms_per_clip']:.0f}" if "ms_per_clip" in c.efficiency else "",
+            f"{c.efficiency['train_minutes']:.1f}",
+            f"{c.folds}, {c.stopped}" if c.stopped else c.folds,
+        )
+        for c in found.candidates
+    ]
 
 
 def protocol_line(protocol: Mapping[str, Any]) -> str:

@@ -1,6 +1,8 @@
 """Whole jobs, paths in and run folder out: what the Python API and the commands call."""
 
 from .cache import CachePart, cache_parts, cache_root, clear_cache
+from .calibrate import Calibrated, calibrate
+from .compare import Compared, compare
 from .demo import DemoResult, demo
 from .doctor import Finding, doctor
 from .evaluate import evaluate, evaluation_dict
@@ -11,15 +13,19 @@ from .narrate import Narrator, Silent, progress_of
 from .plan import Plan, plan
 from .predict import output_files, predict
 from .prepare import ClassEdits, list_videos, load_data, pick_decoder, pick_workers
+from .rebalancing import rebalance
 from .reencode import MANIFEST, PreparedFile, prepare_videos
 from .run import flag_of, list_runs, read_run, write_json
 from .scores import Trained, open_model, with_labels
+from .shots import Rebalanced, ShotRow
 from .train import Trial, train
 
 __all__ = [
     "MANIFEST",
     "CachePart",
+    "Calibrated",
     "ClassEdits",
+    "Compared",
     "CrossValidation",
     "DemoResult",
     "Finding",
@@ -27,12 +33,16 @@ __all__ = [
     "Narrator",
     "Plan",
     "PreparedFile",
+    "Rebalanced",
+    "ShotRow",
     "Silent",
     "Trained",
     "Trial",
     "cache_parts",
     "cache_root",
+    "calibrate",
     "clear_cache",
+    "compare",
     "cross_validate",
     "demo",
     "doctor",
@@ -53,6 +63,7 @@ __all__ = [
     "prepare_videos",
     "progress_of",
     "read_run",
+    "rebalance",
     "train",
     "with_labels",
     "write_json",

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,16 @@ import numpy as np
 
 from ..data import Manifest, Quarantine, Sample
 from ..errors import DataError, UsageError
-from ..metrics import evaluate_scores
+from ..metrics import evaluate_scores, wilson
 from ..report import counted
 from ..results import Evaluation
-from ..tasks import Recognition
+from ..tasks import Recognition, class_thresholds
+from ..tasks.long_tail import SHOTS, class_counts, parse_shots, shot_classes
 from .clips_of_run import count_shown, found_again, manifest_of
 from .narrate import Narrator, Silent, tell_left_out, timed
 from .prepare import ClassEdits, load_data, pick_workers
 from .run import read_run
-from .scores import Trained, model_file, open_model, sample_probabilities, stamp
+from .scores import Answer, Trained, model_file, open_model, sample_answers, stamp
 
 
 def evaluate(
@@ -35,6 +37,7 @@ def evaluate(
     workers: int | None = None,
     max_bad: int = 3,
     seed: int = 0,
+    shots: str | None = None,
     use_cache: bool = True,
     narrator: Narrator | None = None,
 ) -> dict[str, Evaluation]:
@@ -44,8 +47,10 @@ def evaluate(
     data   labelled clips; None is the run's own held-out split, and root then says where its videos were moved to
     split  "train", "val" or "test" of the data; None is the test split of the run's own data, and all of other data
     views  "TxS": clips in time x crops in space, averaged
+    shots  "FEWEST,MOST" training clips of medium-shot classes; None is 20,100, told where classes are on two sides
     device, decoder  count where the model is a path: an open one has its own
     """
+    bounds = None if shots is None else parse_shots(shots)
     narrator = narrator or Silent()
     if not isinstance(model, Trained):
         model_file(Path(model))  # a run without a model is refused before anything is read
@@ -64,6 +69,7 @@ def evaluate(
         seed=seed,
         use_cache=use_cache,
         learned=learned_by(trained),
+        shots=bounds,
         narrator=narrator,
     )
 
@@ -110,15 +116,18 @@ def score(
     use_cache: bool,
     learned: Sequence[Sample] | None,
     narrator: Narrator,
+    shots: tuple[int, int] | None = None,
 ) -> dict[str, Evaluation]:
     """The evaluation of every head on these samples of a manifest.
 
     learned  what the model was trained on, if that is known; samples that show the same are counted and stamped
+    shots    bounds of medium-shot classes, whose table is wanted whatever it says
     """
+    classes = shots_of(trained.task, learned, shots)
     trained.task.targets(samples)  # a label that the model does not know is refused before anything is decoded
     quarantine = Quarantine(total=len(samples), limit=max_bad)
     with timed(narrator, "scoring"):
-        found = sample_probabilities(
+        found = sample_answers(
             trained, samples, quarantine, views=views, workers=workers, narrator=narrator, use_cache=use_cache
         )
     tell_left_out(narrator, quarantine.reasons)
@@ -127,12 +136,59 @@ def score(
             f"none of the {counted(len(samples), 'clip')} of {manifest.source} could be read; `marey validate` says why"
         )
     kept = [samples[index] for index in sorted(found)]
-    scores = np.stack([found[index] for index in sorted(found)])
+    answers = [found[index] for index in sorted(found)]
+    scores = np.stack([answer.probabilities for answer in answers])
     protocol = stamp(trained, quarantine, views=views, clips=len(kept), split=split)
     protocol["clips_trained_on"] = "unknown" if learned is None else tell_shown(kept, learned, narrator)
-    return score_arrays(
-        scores, kept, trained.task, protocol, manifest=manifest, quarantined=quarantine.reasons, seed=seed
+    unknown = unknown_clips(trained, answers)
+    if unknown is not None:
+        protocol["unknown_clips"] = int(unknown.sum())
+    said = score_arrays(
+        scores,
+        kept,
+        trained.task,
+        protocol,
+        manifest=manifest,
+        quarantined=quarantine.reasons,
+        seed=seed,
+        shots=classes,
     )
+    return at_thresholds(said, trained, scores, unknown)
+
+
+def unknown_clips(trained: Trained, answers: Sequence[Answer]) -> np.ndarray | None:
+    """bool (n,): which clips the model takes for unknown; None where it takes none for that."""
+    rule = trained.calibration.unknown if trained.calibration else None
+    if rule is None:
+        return None
+    return rule.strangeness(np.array([answer.novelty for answer in answers], np.float64)) >= rule.level
+
+
+def at_thresholds(
+    evaluations: dict[str, Evaluation], trained: Trained, scores: np.ndarray, unknown: np.ndarray | None
+) -> dict[str, Evaluation]:
+    """With the breakdown "at its threshold" where the model has calibrated thresholds: precision and recall of a class.
+
+    Wilson's intervals count clips as independent; a figure that no clip determines is absent.
+    """
+    found = dict(evaluations)
+    for head, part in trained.task.parts().items():
+        limits = class_thresholds(trained.task, head, trained.calibration)
+        if limits is None:
+            continue
+        on = scores[:, part] >= limits
+        if unknown is not None:
+            on &= ~unknown[:, None]
+        own, figures = evaluations[head], {}
+        for column, label in enumerate(own.labels):
+            if not np.isfinite(limits[column]):
+                continue
+            shown = np.array([label in clip.truth for clip in own.clips])
+            right = int((on[:, column] & shown).sum())
+            over = {"precision": int(on[:, column].sum()), "recall": int(shown.sum())}
+            figures[label] = {name: wilson(right, count) for name, count in over.items() if count}
+        found[head] = replace(own, breakdowns={**own.breakdowns, "at its threshold": figures})
+    return found
 
 
 def tell_shown(
@@ -162,8 +218,9 @@ def score_arrays(
     manifest: Manifest,
     quarantined: dict[str, str],
     seed: int = 0,
+    shots: Mapping[str, Mapping[str, str]] | None = None,
 ) -> dict[str, Evaluation]:
-    """(n, classes) probabilities of n samples to one Evaluation a head."""
+    """(n, classes) probabilities of n samples to one Evaluation a head; `shots` as `shots_of` has them."""
     truth = task.targets(samples).numpy()
     grouped = all(sample.group is not None for sample in samples)
     found = {}
@@ -177,11 +234,31 @@ def score_arrays(
             groups=[sample.group for sample in samples] if grouped else None,
             class_groups=manifest.class_groups,
             parts=seen_parts(samples, manifest),
+            shots=(shots or {}).get(head),
             protocol=protocol,
             quarantined=quarantined,
             seed=seed,
         )
     return found
+
+
+def shots_of(
+    task: Recognition, learned: Sequence[Sample] | None, bounds: tuple[int, int] | None
+) -> dict[str, dict[str, str]]:
+    """Head -> class -> many, medium or few, by its training clips, of heads whose classes differ or that are asked for.
+
+    UsageError where bounds are asked for and the clips that were trained on are not known, or have several classes.
+    """
+    if bounds is not None and learned is None:
+        raise UsageError("--shots counts training clips, and those of this model are not known; name its run folder")
+    if bounds is not None and task.multi_label:
+        raise UsageError("--shots is for clips of one class each, and these may have several; drop it")
+    if learned is None or task.multi_label:
+        return {}
+    found = {
+        head: shot_classes(class_counts(learned, head), labels, bounds or SHOTS) for head, labels in task.heads.items()
+    }
+    return {head: parts for head, parts in found.items() if bounds or len(set(parts.values())) > 1}
 
 
 def seen_parts(samples: Sequence[Sample], manifest: Manifest) -> dict[str, list[str | None]]:

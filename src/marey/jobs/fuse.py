@@ -19,6 +19,7 @@ from .prepare import ClassEdits, pick_workers
 from .scores import Trained, model_file, open_model, sample_probabilities, stamp
 
 FUSIONS = ("add", "mean", "svm")
+ABSENT = {"input": "rgb", "calibration": "none"}  # what a stamp without such an entry means
 _LEAST = 1e-12  # of a probability, so that its logarithm is finite
 
 
@@ -181,7 +182,7 @@ def together(
     """The stamp of several models as one: what they share as it is, the rest joined by " + "."""
     stamps = [stamp(model, quarantine, views=views, clips=clips, split=split) for model in models]
     joined: dict[str, object] = {}
-    for key in stamps[0]:
-        values = [one[key] for one in stamps]
+    for key in dict.fromkeys(key for one in stamps for key in one):
+        values = [one.get(key, ABSENT.get(key)) for one in stamps]
         joined[key] = values[0] if all(value == values[0] for value in values) else " + ".join(map(str, values))
     return joined | {"fuse": fuse}

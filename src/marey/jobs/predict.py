@@ -1,7 +1,7 @@
 """A model slides over videos of any length in bounded memory: a Timeline each, as JSON, CSV and an overlay film."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
 
@@ -12,11 +12,11 @@ from ..data import Quarantine, Sample, sliding_views
 from ..errors import UsageError, VideoError
 from ..report import counted, write_events, write_overlay, write_timeline
 from ..results import Timeline
-from ..tasks import EventRule, cell_scores, events
+from ..tasks import Cells, EventRule, cells_of, decide, named, rule_stamp
 from ..video import Video, VideoInfo, clip_seconds, open_video, probe, window_starts
 from .narrate import Narrator, Silent, progress_of, timed
 from .prepare import list_videos
-from .scores import Trained, clip_probabilities, open_model, parse_views, sample_probabilities, stamp
+from .scores import Answers, Trained, clip_answers, open_model, parse_views, sample_probabilities, stamp
 
 WINDOWS_AT_ONCE = 8
 
@@ -130,16 +130,8 @@ def _timeline(
     task = trained.task
     with open_video(path, decoder=trained.decoder) as video:
         duration_s = video.info.duration_s
-        window_s = min(window_length(trained, video.info), duration_s)
-        hop_s = min(hop_s or window_s / 2, window_s)
-        starts = window_starts(duration_s, window_s, hop_s)
-        narrator.detail(f"{path}: {counted(len(starts), 'window')} of {window_s:.2f} s, one every {hop_s:.2f} s")
-        tell = progress_of(narrator, f"predict {Path(path).name}")
-        rows = []
-        for part in window_probabilities(trained, video, starts, window_s):
-            rows.append(part)
-            tell(min(len(starts), sum(map(len, rows))), len(starts))
-    scores = np.concatenate(rows)
+        seen = look(trained, video, hop_s=hop_s, narrator=narrator, what=f"predict {Path(path).name}")
+    scores = seen.scores
     if views is None:
         whole = scores.mean(0)
     else:
@@ -147,23 +139,18 @@ def _timeline(
         whole = sample_probabilities(
             trained, [sample], quarantine, views=views, workers=0, narrator=Silent(), use_cache=False
         )[0]
-    edges, cells = cell_scores(starts, window_s, scores, duration_s)
-    several = len(task.heads) > 1
-    keys = [f"{head}: {label}" if several else label for head, names in task.heads.items() for label in names]
-    found = []
-    for head, part in task.parts().items():
-        named = [f"{head}: {label}" if several else label for label in task.heads[head]]
-        found += events(edges, cells[:, part], named, rule, leading_only=not task.multi_label)
+    keys = [name for head in task.heads for name in named(task, head)]
     protocol = stamp(
         trained,
         quarantine,
         views=views or "windows",
         clips=1,
-        window_s=round(window_s, 6),
-        hop_s=round(hop_s, 6),
-        events=asdict(rule),
+        window_s=round(seen.window_s, 6),
+        hop_s=round(seen.hop_s, 6),
+        events=rule_stamp(task, trained.calibration, rule),
     )
-    return Timeline(path, duration_s, protocol, dict(zip(keys, map(float, whole), strict=True)), tuple(found))
+    found = decide(task, trained.calibration, rule, seen.cells(trained))
+    return Timeline(path, duration_s, protocol, dict(zip(keys, map(float, whole), strict=True)), found)
 
 
 def refuse_gaps(trained: Trained, paths: Sequence[str], hop_s: float) -> None:
@@ -193,9 +180,65 @@ def window_length(trained: Trained, info: VideoInfo) -> float:
     return spec.frames * spec.stride / float(spec.fps or info.fps)
 
 
-def window_probabilities(trained: Trained, video: Video, starts: np.ndarray, window_s: float) -> Iterator[np.ndarray]:
-    """(n, classes) for a few windows at a time, so that memory does not grow with the video."""
-    spec, fps, end_s = trained.spec, video.info.fps, video.info.duration_s
+@dataclass(frozen=True)
+class Look:
+    """What a model says of every window of a stretch of video: scores (n, classes), novelty (n,) or None.
+
+    starts_s counts from the start of the stretch, which is `duration_s` long.
+    """
+
+    starts_s: np.ndarray
+    window_s: float
+    hop_s: float
+    duration_s: float
+    scores: np.ndarray
+    novelty: np.ndarray | None
+
+    def cells(self, trained: Trained) -> Cells:
+        """What that makes of every moment of it."""
+        return cells_of(
+            trained.calibration,
+            starts_s=self.starts_s,
+            window_s=self.window_s,
+            duration_s=self.duration_s,
+            scores=self.scores,
+            novelty=self.novelty,
+        )
+
+
+def look(
+    trained: Trained,
+    video: Video,
+    *,
+    hop_s: float | None,
+    narrator: Narrator,
+    what: str,
+    start_s: float = 0.0,
+    end_s: float | None = None,
+) -> Look:
+    """Slide over a video, or the stretch of it from start_s to end_s; a hop of None is half a window."""
+    end_s = video.info.duration_s if end_s is None else min(end_s, video.info.duration_s)
+    duration_s = end_s - start_s
+    window_s = min(window_length(trained, video.info), duration_s)
+    hop_s = min(hop_s or window_s / 2, window_s)
+    starts = window_starts(duration_s, window_s, hop_s)
+    narrator.detail(f"{video.info.path}: {counted(len(starts), 'window')} of {window_s:.2f} s, one every {hop_s:.2f} s")
+    tell = progress_of(narrator, what)
+    rows, novelty, done = [], [], 0
+    for answers in window_answers(trained, video, starts + start_s, window_s, end_s=end_s):
+        rows.append(answers.probabilities.numpy())
+        novelty += [] if answers.novelty is None else [answers.novelty]
+        done += len(rows[-1])
+        tell(done, len(starts))
+    strange = np.concatenate(novelty) if novelty else None
+    return Look(starts, window_s, hop_s, duration_s, np.concatenate(rows), strange)
+
+
+def window_answers(
+    trained: Trained, video: Video, starts: np.ndarray, window_s: float, *, end_s: float
+) -> Iterator[Answers]:
+    """Answers about a few windows at a time, so that memory does not grow with the video."""
+    spec, fps = trained.spec, video.info.fps
     seconds = np.stack([clip_seconds(spec, fps, start, min(start + window_s, end_s), 0.5) for start in starts])
     for clips in sliding_views(video, seconds, spec, at_once=WINDOWS_AT_ONCE):
-        yield clip_probabilities(trained, torch.from_numpy(clips)).numpy()
+        yield clip_answers(trained, torch.from_numpy(clips))

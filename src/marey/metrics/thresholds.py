@@ -1,0 +1,140 @@
+"""From what a model said of labelled clips to the score from which a class is on, for what a person asks for.
+
+Each wish must be met with confidence: its exact one-sided bound is what counts, not the figure on the clips at hand
+(Clopper and Pearson, Biometrika 1934, for shares; Garwood, Biometrika 1936, for rates). Clips count as independent.
+A threshold lies halfway between the lowest score that is on and the next below, so it sorts the clips as that score
+would. Recall and false alarms fall with the threshold, so their bounds hold for the threshold that is chosen; precision
+does not, and its bound leaves out that the best of several thresholds was taken.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import betaincinv, gammaincinv
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A score from which a class is on, and how that fares on the clips that it was chosen on.
+
+    bound      at least this precision or recall, with the confidence that was asked for
+    alarms     clips that it is on for, right: those of them that show the class
+    positives  clips that show the class
+    """
+
+    value: float
+    bound: float
+    alarms: int
+    right: int
+    positives: int
+
+
+@dataclass(frozen=True)
+class Unreachable:
+    """That no threshold does what was asked for, and the best that one does: a bound, 0 where there is nothing."""
+
+    best: float
+
+
+def share_at_least(successes: np.ndarray | int, n: np.ndarray | int, *, confidence: float = 0.95) -> np.ndarray:
+    """The share that `successes` of `n` show with this confidence: Clopper and Pearson's one-sided lower bound."""
+    successes, n = np.broadcast_arrays(np.asarray(successes, np.float64), np.asarray(n, np.float64))
+    some = successes > 0
+    return np.where(some, betaincinv(np.where(some, successes, 1), n - successes + 1, 1 - confidence), 0.0)
+
+
+def rate_at_most(count: int, hours: float, *, confidence: float = 0.95) -> float:
+    """The rate an hour that `count` events in so many hours leave possible with this confidence: Garwood's bound.
+
+    No event in h hours leaves 3 / h, the rule of three.
+    """
+    return float(gammaincinv(count + 1, confidence)) / hours
+
+
+def threshold_for_precision(
+    scores: np.ndarray, positive: np.ndarray, wanted: float, *, confidence: float = 0.95
+) -> Threshold | Unreachable:
+    """The lowest threshold (so the most recall) of which at least `wanted` of the alarms are right."""
+    steps, alarms, right = _steps(scores, positive)
+    bounds = share_at_least(right, alarms, confidence=confidence)
+    reached = np.flatnonzero(bounds >= wanted)
+    return _chosen(steps, bounds, alarms, right, int(reached[-1]) if len(reached) else None)
+
+
+def threshold_for_recall(
+    scores: np.ndarray, positive: np.ndarray, wanted: float, *, confidence: float = 0.95
+) -> Threshold | Unreachable:
+    """The highest threshold that finds at least `wanted` of the clips of the class."""
+    steps, alarms, right = _steps(scores, positive)
+    bounds = share_at_least(right, int(np.sum(positive)), confidence=confidence)
+    reached = np.flatnonzero((bounds >= wanted) & (steps >= 0))
+    return _chosen(steps, bounds, alarms, right, int(reached[0]) if len(reached) else None)
+
+
+def false_alarms_allowed(wanted: float, hours: float, *, confidence: float = 0.95) -> int | None:
+    """The most false alarms in so many hours that still show a rate of at most `wanted`; None where not even 0 do."""
+    count = -1
+    while rate_at_most(count + 1, hours, confidence=confidence) <= wanted:
+        count += 1
+    return None if count < 0 else count
+
+
+def supportable_rate(hours: float, *, confidence: float = 0.95) -> float:
+    """The lowest rate an hour that so many hours without any false alarm can show."""
+    return rate_at_most(0, hours, confidence=confidence)
+
+
+def threshold_for_false_alarms(
+    negative: np.ndarray, positive: np.ndarray, alarms_at: Callable[[float], int], allowed: int
+) -> float | None:
+    """The lowest threshold at which no more than `allowed` false alarms are raised; None where none does that.
+
+    negative   every score on video that does not show the class, positive: of clips that do
+    alarms_at  threshold -> false alarms
+
+    Where the alarms allowed are more than there ever are, it is 0.
+    """
+    steps = np.unique(negative)
+    steps = steps[steps >= 0]
+    low, high = -1, len(steps)  # the steps from `high` on are quiet enough, that at `low` is not
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if alarms_at(float(steps[middle])) <= allowed else (middle, high)
+    if low < 0:
+        return 0.0
+    loudest, top = float(steps[low]), 1.0
+    if loudest >= top:
+        return None
+    above = np.concatenate((steps[high:], positive, [top]))
+    return halfway([loudest], float(above[above > loudest].min()))
+
+
+def halfway(scores: Sequence[float] | np.ndarray, lowest_on: float) -> float:
+    """Between the lowest score that is on and the highest below it; that score itself where there is none below."""
+    below = np.asarray(scores, np.float64)
+    below = below[(below < lowest_on) & (below >= 0)]
+    return float((lowest_on + below.max()) / 2) if len(below) else float(lowest_on)
+
+
+def _steps(scores: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(falling distinct scores, clips with at least that score, how many of them show the class)."""
+    scores, positive = np.asarray(scores, np.float64), np.asarray(positive, bool)
+    if scores.shape != positive.shape or scores.ndim != 1:
+        raise ValueError(f"scores are of shape {scores.shape}, truth of {positive.shape}; both must be (clips,)")
+    if not positive.any():
+        raise ValueError("no clip shows the class, so no threshold can be chosen")
+    order = np.argsort(-scores, kind="stable")
+    ends = np.flatnonzero(np.r_[np.diff(scores[order]) != 0, True])
+    return scores[order][ends], ends + 1, np.cumsum(positive[order])[ends]
+
+
+def _chosen(
+    steps: np.ndarray, bounds: np.ndarray, alarms: np.ndarray, right: np.ndarray, place: int | None
+) -> Threshold | Unreachable:
+    """The threshold at a step; a score below 0 is of a clip for which nothing is ever on."""
+    possible = steps >= 0
+    if place is None or not possible[place]:
+        return Unreachable(float(bounds[possible].max(initial=0.0)))
+    value = halfway(steps, float(steps[place]))
+    return Threshold(value, float(bounds[place]), int(alarms[place]), int(right[place]), int(right[-1]))
