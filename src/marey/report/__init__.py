@@ -2,6 +2,8 @@
 
 from .canvas import save_figure
 from .card import render_card
+from .compare_page import render_comparison
+from .compare_tables import costs_table, labels_table, orders_table, scores_table
 from .figures import timeline_figure
 from .files import read_evaluation, read_timeline, write_evaluation, write_events, write_text, write_timeline
 from .flow_picture import calmest_corner, draw_arrows, flow_colours, flow_legend, flow_picture
@@ -16,6 +18,7 @@ __all__ = [
     "breakdown_tables",
     "calmest_corner",
     "confusions_table",
+    "costs_table",
     "counted",
     "difference",
     "draw_arrows",
@@ -23,14 +26,18 @@ __all__ = [
     "flow_colours",
     "flow_legend",
     "flow_picture",
+    "labels_table",
     "metrics_table",
     "models_table",
+    "orders_table",
     "per_class_table",
     "read_evaluation",
     "read_timeline",
     "render_card",
+    "render_comparison",
     "render_html",
     "save_figure",
+    "scores_table",
     "timeline_figure",
     "units",
     "verdict",

@@ -9,7 +9,7 @@ from importlib.resources import files
 from ..results import ClipScore, Estimate
 from .canvas import Figure, to_svg
 from .tables import Cell, Kind, Table, cell_text, facts
-from .words import percent, span_text
+from .words import percent, points, span_text
 
 LONG_TABLE = 30  # rows above which a table scrolls in its own box
 
@@ -67,7 +67,9 @@ def _class(kind: Kind) -> str:
 
 def _cell(cell: Cell, kind: Kind, *, first: bool) -> str:
     value = cell.value if isinstance(cell, Estimate) else cell
-    if isinstance(cell, Estimate):
+    if isinstance(cell, Estimate) and kind == "difference":
+        inside = f"{points(cell.value)} <small>{points(cell.low)} to {points(cell.high)}</small>"
+    elif isinstance(cell, Estimate):
         inside = f"{percent(cell.value)} <small>{100 * cell.low:.1f} to {100 * cell.high:.1f}</small>"
     else:
         inside = escape(cell_text(cell, kind))

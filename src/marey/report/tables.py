@@ -8,6 +8,7 @@ from ..results import Estimate, Evaluation, Report
 from .words import (
     breakdown_metric,
     count_text,
+    difference_text,
     estimate_text,
     first_of,
     headline_metric,
@@ -17,7 +18,7 @@ from .words import (
     points,
 )
 
-Kind = Literal["text", "count", "percent", "estimate", "short count", "number"]
+Kind = Literal["text", "count", "percent", "estimate", "difference", "short count", "number"]
 Cell = str | float | int | Estimate | None
 Column = tuple[str, Kind]
 
@@ -56,7 +57,7 @@ def cell_text(cell: Cell, kind: Kind) -> str:
     if cell is None or isinstance(cell, str):
         return cell if cell is not None else "–"
     if isinstance(cell, Estimate):
-        return estimate_text(cell)
+        return difference_text(cell) if kind == "difference" else estimate_text(cell)
     match kind:
         case "percent":
             return percent(cell)

@@ -41,6 +41,11 @@ def estimate_text(estimate: Estimate | None) -> str:
     return f"{percent(estimate.value)} ({100 * estimate.low:.1f} to {100 * estimate.high:.1f})"
 
 
+def difference_text(estimate: Estimate) -> str:
+    """ "−3.2 points (−8.0 to +1.5)", of a difference of two fractions."""
+    return f"{points(estimate.value)} points ({points(estimate.low)} to {points(estimate.high)})"
+
+
 def count_text(value: float | int) -> str:
     """Large counts short: 78409573 -> "78.4 M", 33,166 -> "33.2 k", 512 -> "512"."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):

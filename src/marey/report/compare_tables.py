@@ -1,0 +1,68 @@
+"""The tables of a comparison as plain data: the page and the terminal show the same rows."""
+
+from collections.abc import Sequence
+
+from ..results import Comparison, Estimate, LabelCurve, OrderTest
+from .compare_figures import falls
+from .tables import EFFICIENCY, Column, Table
+from .words import counted
+
+
+def beyond_chance(difference: Estimate) -> str:
+    """Whether a difference, in its 95 % interval, leaves out 0."""
+    return "beyond chance" if difference.low > 0 or difference.high < 0 else "not beyond chance"
+
+
+def scores_table(comparison: Comparison) -> Table:
+    """How well every candidate does, where, and against the recommended one."""
+    known = any(c.known for c in comparison.candidates)
+    columns: list[Column] = [("Model", "text"), ("Accuracy", "estimate"), ("Mean per class", "estimate")]
+    if known:
+        columns.append(("On known groups", "estimate"))
+    columns.extend((("Difference, points", "difference"), ("", "text")))
+    rows = []
+    for c in comparison.candidates:
+        against = (c.behind, beyond_chance(c.behind) if c.behind else "")
+        rows.append((c.preset, c.score, c.balanced, *([c.known] if known else []), *against))
+    return Table("Performance and generalization", tuple(columns), tuple(rows))
+
+
+def costs_table(comparison: Comparison) -> Table:
+    """What every candidate costs, and how far it was tried; columns without any entry are left out."""
+    measured = [part for part in EFFICIENCY if any(part[0] in c.efficiency for c in comparison.candidates)]
+    columns: list[Column] = [("Model", "text"), *((title, kind) for _, title, kind in measured), ("Folds", "count")]
+    stopped = any(c.stopped for c in comparison.candidates)
+    if stopped:
+        columns.append(("Stopped", "text"))
+    rows = tuple(
+        (c.preset, *(c.efficiency.get(key) for key, _, _ in measured), c.folds, *([c.stopped] if stopped else []))
+        for c in comparison.candidates
+    )
+    return Table("Efficiency and effort", tuple(columns), rows)
+
+
+def orders_table(test: OrderTest) -> Table:
+    """Accuracy in every class under every order of the frames, the classes that lose most first."""
+    lost = falls(test)
+    names = list(dict.fromkeys(name for label in lost for name in test.per_class[label]))
+    columns: tuple[Column, ...] = (("Class", "text"), *((name.capitalize(), "percent") for name in names))
+    rows = tuple(
+        (label, *(test.per_class[label].get(name) for name in names), round(100 * fall, 1))
+        for label, fall in lost.items()
+    )
+    return Table(f"Order of the frames, {test.preset}", (*columns, ("Loses, points", "number")), rows)
+
+
+def labels_table(curves: Sequence[LabelCurve]) -> Table:
+    """Accuracy of each model by the number of clips that it was trained on, and that expected with twice the most."""
+    sizes = sorted({clips for curve in curves for clips, _ in curve.points})
+    more = sorted({2 * curve.points[-1][0] for curve in curves if curve.doubled})
+    columns: list[Column] = [("Model", "text")]
+    columns.extend((f"{counted(clips, 'clip')}", "estimate") for clips in sizes)
+    columns.extend((f"{clips:,}, expected", "estimate") for clips in more)
+    rows = []
+    for curve in curves:
+        measured = dict(curve.points)
+        expected = {2 * curve.points[-1][0]: curve.doubled}
+        rows.append((curve.preset, *map(measured.get, sizes), *map(expected.get, more)))
+    return Table("Accuracy by number of labelled clips", tuple(columns), tuple(rows))
