@@ -68,6 +68,16 @@ Views = Annotated[
         help="clips in time x crops in space that are averaged, such as 10x3",
     ),
 ]
+Shots = Annotated[
+    str | None,
+    typer.Option(
+        "--shots",
+        metavar="FEWEST,MOST",
+        callback=checked,
+        help="training clips of medium-shot classes, between few-shot and many-shot ones [default: 20,100]",
+    ),
+]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="encode every clip anew")]
 MaxBad = Annotated[
     int,
     typer.Option("--max-bad", callback=checked, help="unreadable videos to tolerate (1 % of all, if that is more)"),

@@ -59,7 +59,6 @@ Patience = Annotated[
     typer.Option("--patience", callback=checked, help="stop after so many epochs without a better validation score"),
 ]
 Precision = Annotated[str, typer.Option("--precision", callback=checked, help="fp32 or bf16")]
-NoCache = Annotated[bool, typer.Option("--no-cache", help="encode every clip anew")]
 TensorBoard = Annotated[bool, typer.Option("--tensorboard", help="write TensorBoard logs into the run")]
 
 
@@ -98,7 +97,7 @@ def train(
     precision: Precision = "fp32",
     views: o.Views = None,
     max_bad: o.MaxBad = 3,
-    no_cache: NoCache = False,
+    no_cache: o.NoCache = False,
     tensorboard: TensorBoard = False,
     device: o.Device = "auto",
     decoder: o.Decoder = "pyav",

@@ -15,6 +15,7 @@ from .run import flag_of
 
 FROZEN_BELOW = 5000  # clips; with fewer, or without a GPU, a frozen encoder learns more and sooner than a whole network
 STEPS_FROM_SCRATCH = 2400
+LINEAR_RECIPE, LINEAR_BATCH = (100, 0.3, 0.004), 32  # epochs, rate and weight decay of linear heads
 BALANCES = ("none", "sampling", "sqrt", "progressive", "weights")
 LOSSES = ("cross-entropy", "focal", "class-balanced", "logit-adjusted")
 BALANCED_LOSSES = LOSSES[2:]  # those that are a cure of imbalance by themselves
@@ -133,10 +134,10 @@ def choose_recipe(
     """
     if wishes.patience is not None and not watched:
         raise UsageError(f"--patience is {wishes.patience}, but there is no val split to watch; drop it, or name one")
-    batch = wishes.batch_size or (32 if preset.linear else 64 if preset.frozen else 16)
+    batch = wishes.batch_size or (LINEAR_BATCH if preset.linear else 64 if preset.frozen else 16)
     steps = max(1, clips // batch)
     if preset.linear:
-        by_rule = (100, 0.3, 0.004)
+        by_rule = LINEAR_RECIPE
     elif preset.frozen:
         by_rule = (100, 1e-3, 0.1)
     else:

@@ -19,8 +19,8 @@ from .run import decoder_version
 
 
 def encoder_hash(model: VideoModel) -> str:
-    """Twelve hex digits over the architecture and every tensor of the frozen part of a model."""
-    encoder = cast(nn.Module, model.encoder)  # what a frozen model calls the part that `encode` runs
+    """Twelve hex digits over the architecture and every tensor of what `encode` runs: all of a model that learns."""
+    encoder = cast(nn.Module, model.encoder) if model.frozen else model  # the part of a frozen model is called so
     digest = hashlib.sha256(repr(encoder).encode())
     for key, tensor in sorted(encoder.state_dict().items()):
         digest.update(key.encode())

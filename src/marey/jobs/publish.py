@@ -30,10 +30,13 @@ def publish(
     samples: Sequence[Sample],
     history: Sequence[Mapping[str, float]],
     train_minutes: float,
+    baselines: Mapping[str, Evaluation] | None = None,
+    notes: Sequence[str] = (),
 ) -> None:
     """Write report.html, model_card.md and, last, evaluation.json, which marks the run as finished.
 
     samples  those that were evaluated; a few are timed from file to probabilities
+    baselines, notes  of the report
     A model of several heads gets its first head into report.html and card, and a page report-HEAD.html for each other.
     """
     efficiency = measure_efficiency(trained, samples) | {"train_minutes": train_minutes}
@@ -47,6 +50,8 @@ def publish(
             fed=trained.spec,
             history=history,
             efficiency=efficiency,
+            baselines=baselines,
+            notes=notes,
         )
         suffix = f"-{head}" if number else ""
         write_text(render_html(report), run.folder / f"report{suffix}.html")

@@ -27,7 +27,7 @@ from ..video import DecoderName
 
 RUN_FORMAT = 1
 STATE = "state.safetensors"  # where training stands
-PLACES = ("data", "source", "root", "start_from")  # what is asked that names a place, however it is spelt
+PLACES = ("data", "source", "root", "start_from", "run")  # what is asked that names a place, however it is spelt
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,15 @@ class Run:
         return "folds" in self.info.get("arguments", {})
 
     @property
+    def of_comparison(self) -> bool:
+        """Whether it was made by `marey compare`, and so has the answers of several presets."""
+        return "budget" in self.info.get("arguments", {})
+
+    @property
     def answers(self) -> Path:
         """The file that is written last."""
-        return self.folder / ("folds.json" if self.of_folds else "evaluation.json")
+        name = "comparison" if self.of_comparison else "folds" if self.of_folds else "evaluation"
+        return self.folder / f"{name}.json"
 
     @property
     def finished(self) -> bool:
@@ -177,6 +183,9 @@ def resume_run(
     if not (folder / "run.json").exists():
         return None
     before, asked = read_run(folder), _as_json(_asked(arguments, manifest))
+    if before.of_comparison != ("budget" in arguments):
+        other = "a comparison" if before.of_comparison else "a run that is no comparison"
+        raise UsageError(f"{folder} holds {other}; give another --out")
     if before.of_folds != ("folds" in arguments):
         raise UsageError(f"{folder} holds a run {'with' if before.of_folds else 'without'} --folds; give another --out")
     for what in ("arguments", "data"):

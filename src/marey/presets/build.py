@@ -6,7 +6,7 @@ from operator import index
 from typing import SupportsIndex
 
 from ..errors import CheckpointError, UsageError
-from ..models import VideoModel, flow_start
+from ..models import VideoModel, flow_start, with_nearest_means
 from ..training.checkpoint import load_checkpoint, load_into
 from .hub import held_hub_preset, hub_preset, is_hub_name
 from .octave import IMPOSSIBLE
@@ -70,7 +70,7 @@ def create_model(
     saved = variant_in(header)
     if variant is not None and variant != saved:
         raise CheckpointError(f"{weights}: was saved as variant {saved}, not {variant}; leave the variant out")
-    model = preset_in(header).builder(saved)(num_classes=held)
+    model = with_nearest_means(preset_in(header).builder(saved)(num_classes=held), nearest_means_in(header))
     load_into(model, tensors, path=weights)
     return model
 
@@ -89,14 +89,16 @@ def start_from_checkpoint(model: VideoModel, weights: str | os.PathLike[str]) ->
     A network of motion may start from the same one of RGB, whose first kernels are averaged over RGB (`flow_kernel`).
 
     What depends on the classes (the same shape but for a first dimension that counts them) is taken only where their
-    number is the same; the names of what keeps its fresh values come back. CheckpointError for anything else that
-    does not fit.
+    number is the same, and means of classes never are; the names of what keeps its fresh values come back.
+    CheckpointError for anything else that does not fit.
     """
     header, tensors = load_checkpoint(weights)
     before, own = classes_in(header), model.state_dict()
     first = next((name for name, tensor in own.items() if tensor.ndim in (4, 5)), "")
     if first in tensors and tensors[first].shape[1:2] == (3,) != own[first].shape[1:2]:
         tensors = flow_start({first: tensors[first], **tensors}, channels=own[first].shape[1])
+    means = nearest_means_in(header)
+    tensors = {name: tensor for name, tensor in tensors.items() if name.rpartition(".")[0] not in means}
     fresh = [
         name
         for name, tensor in tensors.items()
@@ -105,6 +107,7 @@ def start_from_checkpoint(model: VideoModel, weights: str | os.PathLike[str]) ->
         and own[name].shape[1:] == tensor.shape[1:]
         and len(tensor) == before
     ]
+    fresh = [*fresh, *(name for name in own if name.rpartition(".")[0] in means)]
     load_into(model, tensors | {name: own[name] for name in fresh}, path=weights)
     return fresh
 
@@ -121,6 +124,11 @@ def preset_in(header: dict) -> Preset:
 def variant_in(header: dict) -> str | None:
     """Which variant of its preset a checkpoint holds; None for the preset's own build."""
     return header["arguments"].get("variant")
+
+
+def nearest_means_in(header: dict) -> list[str]:
+    """Names of the layers that compare with means of classes in a checkpoint, in the place of the preset's own."""
+    return header.get("nearest_means", [])
 
 
 def classes_in(header: dict) -> int:

@@ -30,15 +30,11 @@ def sampled_order(
     if not members:
         return np.empty(0, np.int64)
     sizes = np.array([len(found) for found in members], np.float64) ** q
-    draws = [
-        _counts(sizes / sizes.sum() * (1 - moved) + moved / len(members), len(targets), (seed, t))
-        for t in range(epoch + 1)
-        for moved in [t / epochs if epochs else 0.0]
-    ]
-    starts = np.sum(draws[:-1], axis=0, dtype=np.int64) + np.zeros(len(members), np.int64)
+    moved = np.arange(epoch + 1)[:, None] / epochs if epochs else np.zeros((epoch + 1, 1))
+    counts = _counts(sizes / sizes.sum() * (1 - moved) + moved / len(members), len(targets), seed)
     drawn = [
         _round(found, int(start), int(count), (seed, number))
-        for number, (found, start, count) in enumerate(zip(members, starts, draws[-1], strict=True))
+        for number, (found, start, count) in enumerate(zip(members, counts[:-1].sum(0), counts[-1], strict=True))
     ]
     return np.random.default_rng((seed, epoch)).permutation(np.concatenate(drawn))
 
@@ -51,11 +47,12 @@ def shard(order: Sequence[int] | Int[np.ndarray, " n"], *, rank: int, processes:
     return np.resize(order, -(-len(order) // processes) * processes)[rank::processes]
 
 
-def _counts(shares: np.ndarray, draws: int, seed: tuple[int, int]) -> np.ndarray:
-    """How many of so many draws each class gets, which add up to them: systematic sampling of the shares."""
-    ends = (shares.cumsum() * draws).round(6)  # shares that make whole numbers stay so
-    ends[-1] = draws
-    return np.diff(np.floor(ends + np.random.default_rng(seed).random()).astype(np.int64), prepend=0)
+def _counts(shares: np.ndarray, draws: int, seed: int) -> np.ndarray:
+    """(epochs, classes): how many of an epoch's draws each class gets, by systematic sampling of its shares."""
+    ends = (shares.cumsum(1) * draws).round(6)  # shares that make whole numbers stay so
+    ends[:, -1] = draws
+    starts = np.random.default_rng(seed).random((len(shares), 1))  # the same for an epoch, however many come after it
+    return np.diff(np.floor(ends + starts).astype(np.int64), prepend=0)
 
 
 def _round(members: np.ndarray, start: int, count: int, seed: tuple[int, int]) -> np.ndarray:
