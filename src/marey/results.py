@@ -100,6 +100,11 @@ class ClipScore:
     def right(self) -> bool:
         return self.predicted in self.truth
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "ClipScore":
+        """The inverse of `asdict` after a trip through JSON."""
+        return cls(**{**data, "truth": tuple(data["truth"]), "scores": tuple(data["scores"])})
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -141,9 +146,7 @@ class Evaluation:
             per_class=tuple(ClassScore(**c) for c in data["per_class"]),
             confusion=tuple(tuple(row) for row in data["confusion"]),
             curves={k: {n: tuple(p) for n, p in v.items()} for k, v in data["curves"].items()},
-            clips=tuple(
-                ClipScore(**{**c, "truth": tuple(c["truth"]), "scores": tuple(c["scores"])}) for c in data["clips"]
-            ),
+            clips=tuple(ClipScore.from_dict(c) for c in data["clips"]),
             breakdowns={k: {p: estimates(m) for p, m in v.items()} for k, v in data["breakdowns"].items()},
             quarantined=data["quarantined"],
         )
@@ -258,3 +261,48 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Comparison":
+        """The inverse of `to_dict` after a trip through JSON."""
+
+        def estimate(part: Mapping[str, Any] | None) -> Estimate | None:
+            return None if part is None else Estimate(**part)
+
+        return cls(
+            title=data["title"],
+            protocol=data["protocol"],
+            labels=tuple(data["labels"]),
+            candidates=tuple(
+                Candidate(
+                    **{
+                        **c,
+                        **{name: estimate(c[name]) for name in ("score", "balanced", "known", "behind")},
+                        "history": tuple(c["history"]),
+                    }
+                )
+                for c in data["candidates"]
+            ),
+            orders=tuple(
+                OrderTest(t["preset"], {k: Estimate(**e) for k, e in t["overall"].items()}, t["per_class"])
+                for t in data["orders"]
+            ),
+            label_curves=tuple(
+                LabelCurve(
+                    c["preset"],
+                    tuple((clips, Estimate(**e)) for clips, e in c["points"]),
+                    c["scale"],
+                    c["exponent"],
+                    estimate(c["doubled"]),
+                )
+                for c in data["label_curves"]
+            ),
+            only_temporal=tuple(ClipScore.from_dict(c) for c in data["only_temporal"]),
+            recommended=data["recommended"],
+            reason=data["reason"],
+            command=data["command"],
+            advice=data["advice"],
+            budget_minutes=data["budget_minutes"],
+            minutes=data["minutes"],
+            notes=tuple(data["notes"]),
+        )

@@ -18,6 +18,7 @@ RANGES: dict[str, tuple[float, float]] = {  # flag -> lowest and highest value t
     "--batch-size": (1, 100_000),
     "--clip-norm": (1e-6, 1e6),
     "--clips": (3, 4000),
+    "--confidence": (0.5, 0.9999),
     "--crf": (0, 51),
     "--cutmix": (0, 10),
     "--ema": (0.5, 0.999999),

@@ -23,6 +23,7 @@ NAMES = {
 ALARMS = ("precision", "recall")
 ALARM_COLUMNS = ("class at its threshold", *ALARMS)
 SHOT_COLUMNS = ("training clips of the class", "classes", "mean per class before", "after", "after less before")
+CALIBRATION_COLUMNS = ("head", "temperature", "calibration error before", "after", "log loss before", "after")
 METRIC_COLUMNS = ("figure", "value", "95 % interval", "over")
 Row = tuple[object, ...]
 
@@ -70,11 +71,17 @@ def alarm_rows(evaluation: Evaluation) -> list[Row]:
 
 
 def calibration_rows(found: "Calibrated") -> list[Row]:
-    """head, temperature, calibration error before and after."""
-    errors = found.calibration.protocol["calibration_error"]
+    """CALIBRATION_COLUMNS, a row a head that has classes to tell apart."""
+    c = found.calibration
+    errors, losses = (c.protocol[name] for name in ("calibration_error", "negative_log_likelihood"))
     return [
-        (head, f"{value:.3g}", *(percent(errors.get(head, {}).get(when)) for when in ("before", "after")))
-        for head, value in found.calibration.temperature.items()
+        (
+            head,
+            f"{c.temperature[head]:.3g}",
+            *(percent(errors[head][when]) for when in ("before", "after")),
+            *(f"{losses[head][when]:.3f}" for when in ("before", "after")),
+        )
+        for head in errors
     ]
 
 

@@ -137,7 +137,7 @@ def _learn_whole(
     quarantine: Quarantine,
     narrator: Narrator,
 ) -> Fitted:
-    model, spec, task = lesson.model.to(lesson.device), lesson.spec, lesson.task
+    model, spec, task = lesson.model.to(lesson.device), lesson.model.studied(lesson.spec), lesson.task
     targets = task.targets(train)
     store = FrameStore(samples=train, spec=spec, decoder=lesson.decoder)
     budget = int(STORE_FRACTION * (free_bytes(torch.device("cpu")) or 0))
@@ -174,7 +174,8 @@ def _learn_whole(
         )
         truth = torch.where(flipped.cpu()[:, None], truth[:, mirrored], truth).to(lesson.device)
         video, truth = mix_clips(to_input(frames, spec), truth, mixup=lesson.mixup, cutmix=lesson.cutmix)
-        return {"loss": loss(model(video), truth)}
+        logits, taught = model.study(video)
+        return {"loss": loss(logits, truth) + sum(taught.values()), **taught}
 
     validation = ValidationClips(lesson, val, quarantine) if val else None
     count = ceil(len(batches.order(0)) / lesson.batch_size)

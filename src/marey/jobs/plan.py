@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 
-from ..data import Manifest, Quarantine, Sample, view_batches
+from ..data import Quarantine, Sample, view_batches
 from ..errors import DataError, MissingExtra, UsageError
 from ..models import VideoModel
 from ..presets import Preset, count, create_model, find_preset
 from ..tasks import Recognition
 from ..training import free_bytes, measure_memory, pick_device
-from ..video import DecoderName, to_input
+from ..video import ClipSpec, DecoderName, to_input
 from .choose import Choice, Wishes, choose_preset, choose_recipe, preset_of_clips
 from .narrate import Narrator, Silent, timed
 from .prepare import ClassEdits, load_data, pick_decoder, pick_workers, refuse_hopeless, split_data
@@ -49,8 +49,8 @@ class Plan:
     minutes: float
     memory_mb: float
     free_mb: float | None
-    by_rule: bool
-    command: str
+    by_rule: bool = False
+    command: str = ""
     taken: bool = False
     why: str = ""
 
@@ -105,16 +105,15 @@ def plan(
     asked = {"data": str(data), "kind": kind, "root": root, "group_by": group_by, "edits": asdict(edits)}
     asked |= {"device": None if device == "auto" else device, "seed": seed or None}
     asked |= {"decoder": None if decoder == "pyav" else decoder}
-    rows = []
+    task, rows = Recognition.of(manifest), []
     for number, preset in enumerate(candidates):
         narrator.progress("measure", number, len(candidates))
         by_rule = preset.name == rule.preset.name
         command = command_line("train", asked | {"preset": None if by_rule else preset.name})
         try:
             with timed(narrator, f"measuring {preset.name}"):
-                rows.append(
-                    _measure(preset, manifest, place, processes, reader, by_rule=by_rule, command=command, seed=seed)
-                )
+                row = measure(preset, manifest.part("train"), task, place, workers=processes, decoder=reader, seed=seed)
+            rows.append(replace(row, by_rule=by_rule, command=command))
             narrator.detail(f"{preset.name}: {rows[-1].decode_s:.1f} s to decode all, {rows[-1].clip_s:.4f} s a clip")
         except MissingExtra as missing:
             narrator.say(f"{preset.name} is left out: {missing}")
@@ -140,28 +139,27 @@ def mark(rows: Sequence[Plan], rule: Choice, *, within_min: float) -> list[Plan]
     return [replace(row, taken=row is taken, why=against[row.preset]) for row in rows]
 
 
-def _measure(
+def measure(
     preset: Preset,
-    manifest: Manifest,
+    train: Sequence[Sample],
+    task: Recognition,
     device: torch.device,
+    *,
     workers: int,
     decoder: DecoderName,
-    *,
-    by_rule: bool,
-    command: str,
     seed: int,
 ) -> Plan:
-    train = [s for s in manifest.samples if s.split == "train"]
-    task = Recognition.of(manifest)
+    """What training the preset on these clips costs, from a few of them."""
     recipe, batch_size = choose_recipe(preset, Wishes(seed=seed), clips=len(train))
     model = create_model(preset.name, num_classes=task.classes).to(device)
     size = count(model, preset.clip)
-    clips, decode_s = _decode_some(train, preset, PROBE_CLIPS, decoder)
+    studied = model.studied(preset.clip)
+    clips, decode_s = _decode_some(train, studied, PROBE_CLIPS, decoder)
     clips, idle = clips.to(device), free_bytes(device)
     peaks, clip_s = [], 0.0
     for few in (clips[:1], clips):  # memory grows in a straight line with the batch: two points give it
         with measure_memory(device) as memory:
-            clip_s = _time_steps(model, preset, task, few, train[: len(few)]) / len(few)
+            clip_s = _time_steps(model, studied, task, few, train[: len(few)]) / len(few)
         peaks.append(memory.peak_bytes)
     slope = max(0.0, (peaks[1] - peaks[0]) / max(1, len(clips) - 1))
     peak = peaks[0] + slope * ((ENCODED_AT_ONCE if preset.frozen else batch_size) - 1)
@@ -180,19 +178,17 @@ def _measure(
         minutes=(decode_total + compute) / 60,
         memory_mb=peak / 2**20,
         free_mb=None if idle is None else idle / 2**20,
-        by_rule=by_rule,
-        command=command,
     )
 
 
 def _decode_some(
-    samples: Sequence[Sample], preset: Preset, wanted: int, decoder: DecoderName
+    samples: Sequence[Sample], spec: ClipSpec, wanted: int, decoder: DecoderName
 ) -> tuple[torch.Tensor, float]:
-    """(clips uint8 (n, t, h, w, 3), seconds to decode one)."""
+    """(clips uint8 (n, t, h, w, c), seconds to decode one)."""
     quarantine, begun = Quarantine(total=len(samples), limit=len(samples)), perf_counter()
     for batch in view_batches(
         samples[: wanted + 8],
-        preset.clip,
+        spec,
         quarantine,
         views=1,
         crop_count=1,
@@ -206,17 +202,18 @@ def _decode_some(
 
 
 def _time_steps(
-    model: VideoModel, preset: Preset, task: Recognition, clips: torch.Tensor, samples: Sequence[Sample]
+    model: VideoModel, spec: ClipSpec, task: Recognition, clips: torch.Tensor, samples: Sequence[Sample]
 ) -> float:
-    """The fastest of a few steps (a training step, or one encoding of a frozen preset), in seconds."""
+    """The fastest of a few steps (a training step, or one encoding by a frozen model), in seconds."""
     targets, times = task.targets(samples).to(clips.device), []
     for _ in range(MEASURED_STEPS):
         begun = perf_counter()
-        if preset.frozen:
+        if model.frozen:
             with torch.inference_mode():
-                model.eval().encode(to_input(clips, preset.clip))
+                model.eval().encode(to_input(clips, spec))
         else:
-            task.loss(model.train()(to_input(clips, preset.clip)), targets).backward()
+            logits, taught = model.train().study(to_input(clips, spec))
+            (task.loss(logits, targets) + sum(taught.values())).backward()
         if clips.device.type == "cuda":
             torch.cuda.synchronize(clips.device)
         times.append(perf_counter() - begun)

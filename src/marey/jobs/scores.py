@@ -84,6 +84,11 @@ def model_file(path: Path) -> Path:
     run = read_run(path)
     command = run.info.get("command", "the command that began it")
     command = re.sub(r"--out ('[^']*'|\S+)", f"--out {shlex.quote(str(path))}", command)  # it may have been moved here
+    if run.of_comparison:
+        raise UsageError(
+            f"{path} was made by compare: it holds what several models said, and none of them; its report names the "
+            "command that trains the best"
+        )
     if run.of_folds:
         raise UsageError(
             f"{path} was made with --folds: it holds what the models of its folds said, and no single model; "

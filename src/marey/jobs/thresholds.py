@@ -20,8 +20,9 @@ from ..metrics import (
 )
 from ..report import counted
 from ..tasks import Cells, EventRule, events, parse_rate
+from .prepare import check_range
 
-CONFIDENCE = 0.95
+CONFIDENCE, CONFIDENCES = 0.95, (0.5, 0.9999)
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,9 @@ class Wanted:
         if len(given) > 1:
             flags = " and ".join("--" + name.replace("_", "-") for name in given)
             raise UsageError(f"{flags} are both given, and a threshold is for one of them; drop one")
-        for name in ("precision", "recall", "confidence"):
+        for name in ("precision", "recall"):
             share(f"--{name}", getattr(self, name))
+        check_range("--confidence", self.confidence, *CONFIDENCES)
         if self.false_alarms is not None:
             parse_rate(self.false_alarms)
 
@@ -118,7 +120,7 @@ def _for_share(clips: Clips, column: int, wanted: Wanted) -> dict[str, Any]:
             f"confidence: {clips.where} have {counted(int(positive.sum()), 'clip')} of it, and the best shows "
             f"{best:g}; ask for less, give more clips with --data, or be content with less --confidence"
         )
-    return _row(found) | {f"{what}_at_least": found.bound}
+    return _row(found, int(positive.sum())) | {f"{what}_at_least": found.bound}
 
 
 def _for_rate(clips: Clips, column: int, hours: float, wanted: Wanted) -> dict[str, Any]:
@@ -189,10 +191,10 @@ def _refuse_few_hours(clips: Clips, hours: Mapping[int, float], wanted: Wanted) 
     )
 
 
-def _row(found: Threshold) -> dict[str, Any]:
+def _row(found: Threshold, positives: int) -> dict[str, Any]:
     return {
         "threshold": found.value,
-        "clips": found.positives,
+        "clips": positives,
         "precision": found.right / found.alarms,
-        "recall": found.right / found.positives,
+        "recall": found.right / positives,
     }

@@ -1,0 +1,113 @@
+"""Who may train how long: one budget shared among candidates, and who goes on to the next folds.
+
+Successive halving (Karnin, Koren and Somekh, ICML 2013; Jamieson and Talwalkar, AISTATS 2016). What grows from rung to
+rung is not the training but the number of folds, so that every score is one of a model trained as it would be for use,
+and scores of the same folds are of the same clips.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, floor
+from pathlib import Path
+from time import perf_counter
+
+from .run import write_json
+
+FEWEST_EPOCHS = 10  # a whole network that gets fewer has not begun to learn
+
+
+@dataclass(frozen=True)
+class Need:
+    """Seconds that a candidate takes.
+
+    once     whatever it does: a frozen encoder's look at every clip
+    fold     of every fold, but for its epochs: decoding
+    epoch    of every epoch of a fold; 0 where epochs cost nothing to speak of
+    epochs   that it should have
+    """
+
+    once: float
+    fold: float
+    epoch: float
+    epochs: int
+
+    def seconds(self, folds: float, epochs: int) -> float:
+        return self.once + folds * (self.fold + epochs * self.epoch)
+
+
+@dataclass(frozen=True)
+class Share:
+    """What a candidate gets: epochs in every fold, and seconds after which a fold's training ends with its epoch."""
+
+    epochs: int
+    within_s: float
+
+
+class Clock:
+    """Seconds spent of a budget, kept in a file, so that what an interrupted job spent counts too."""
+
+    def __init__(self, file: Path, budget_s: float) -> None:
+        self._file, self._budget_s, self._begun = file, budget_s, perf_counter()
+        self._before = json.loads(file.read_text(encoding="utf-8"))["seconds"] if file.exists() else 0.0
+
+    @property
+    def spent_s(self) -> float:
+        return self._before + perf_counter() - self._begun
+
+    @property
+    def left_s(self) -> float:
+        return self._budget_s - self.spent_s
+
+    def keep(self) -> None:
+        write_json(self._file, {"seconds": self.spent_s})
+
+
+def rungs(folds: int) -> list[tuple[int, ...]]:
+    """Which folds each rung adds: the first, the second, all others."""
+    return [rung for rung in ((0,), (1,), tuple(range(2, folds))) if rung and max(rung) < folds]
+
+
+def places(candidates: int, rung: int) -> int:
+    """How many go on to a rung: half as many as to the one before, two at least."""
+    return min(candidates, max(2, ceil(candidates / 2**rung)))
+
+
+def trainings(candidates: int, folds: int) -> float:
+    """In how many folds a candidate is trained, on average."""
+    tried = sum(places(candidates, number) * len(rung) for number, rung in enumerate(rungs(folds)))
+    return tried / candidates
+
+
+def go_on(scores: Mapping[str, float], rung: int, *, always: str, of: int) -> list[str]:
+    """The best, as many as the rung has places for `of` candidates, in the order of `scores`; `always` beside them."""
+    best = sorted((name for name in scores if name != always), key=lambda name: -scores[name])
+    kept = {always, *best[: max(1, places(of, rung) - (always in scores))]}
+    return [name for name in scores if name in kept]
+
+
+def share_out(needs: Mapping[str, Need], budget_s: float, *, folds: int) -> dict[str, Share | str]:
+    """What each candidate gets of the budget, or why it gets nothing.
+
+    All have the same ceiling; what the cheap ones leave of theirs is shared among the others.
+    """
+    tried, left, found = trainings(len(needs), folds), budget_s, {}
+    order: Sequence[str] = sorted(needs, key=lambda name: needs[name].seconds(tried, needs[name].epochs))
+    for number, name in enumerate(order):
+        need, ceiling = needs[name], left / (len(order) - number)
+        fewest = need.seconds(1, min(FEWEST_EPOCHS, need.epochs))
+        if fewest > ceiling:
+            found[name] = (
+                f"it needs {minutes(fewest)} at least, and its share of the budget is {minutes(max(ceiling, 0))}"
+            )
+            continue
+        a_fold = (ceiling - need.once) / tried
+        affords = floor((a_fold - need.fold) / need.epoch) if need.epoch else need.epochs
+        epochs = min(need.epochs, max(affords, min(FEWEST_EPOCHS, need.epochs)))
+        found[name] = Share(epochs, max(a_fold, need.fold + epochs * need.epoch))
+        left -= min(ceiling, need.seconds(tried, epochs))
+    return {name: found[name] for name in needs}
+
+
+def minutes(seconds: float) -> str:
+    return f"{seconds / 60:.1f} minutes"

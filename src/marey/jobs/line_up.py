@@ -1,0 +1,164 @@
+"""Who takes part in a comparison: what each candidate costs, and its share of the budget."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from math import ceil
+
+import torch
+
+from ..data import Manifest, Quarantine
+from ..errors import DataError, MissingExtra, UsageError, VideoError
+from ..presets import Preset, find_preset
+from ..tasks import Recognition
+from ..video import DecoderName
+from .choose import Wishes
+from .contender import Contender, Part
+from .fold_answers import trained_of
+from .halving import FEWEST_EPOCHS, Clock, Need, Share, minutes, share_out
+from .lesson import Lesson, make_lesson
+from .narrate import Narrator, progress_of
+from .plan import Plan, measure
+from .publish import measure_efficiency
+from .run import Run, write_json
+
+KEPT_ANSWERS, LADDER_FILE = "folds", "ladder.json"
+FOR_TRAINING = 0.7  # of the budget; the rest is for what the best are asked afterwards
+FOR_MEASURING = 0.1  # of the budget, after which no more candidates are looked at
+HEAD_S = 1.0  # a fold of a frozen preset: training its head
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What all candidates have in common: data, folds, machine and time."""
+
+    manifest: Manifest
+    parts: Sequence[Part]
+    device: torch.device
+    workers: int
+    decoder: DecoderName
+    seed: int
+    use_cache: bool
+    quarantine: Quarantine
+    clock: Clock
+    narrator: Narrator
+
+
+def line_up(contest: Contest, ladder: Sequence[Preset], run: Run) -> tuple[list[Contender], dict[str, str]]:
+    """The candidates that can be tried within the budget, and why the others cannot; kept for a run that goes on."""
+    file = run.folder / LADDER_FILE
+    if file.exists():
+        held = json.loads(file.read_text(encoding="utf-8"))
+        costs = {name: Plan(**cost) for name, cost in held["costs"].items()}
+        shares: dict[str, Share | str] = {
+            name: share if isinstance(share, str) else Share(**share) for name, share in held["shares"].items()
+        }
+        speeds = held["speeds"]
+    else:
+        costs, shares, speeds = _look_at(contest, ladder)
+        write_json(
+            file,
+            {
+                "costs": {name: asdict(cost) for name, cost in costs.items()},
+                "shares": {name: s if isinstance(s, str) else asdict(s) for name, s in shares.items()},
+                "speeds": speeds,
+            },
+        )
+    contenders = [
+        Contender(
+            preset=preset,
+            lesson=lesson_of(contest, preset),
+            cost=costs[preset.name],
+            share=share,
+            ms_per_clip=speeds[preset.name],
+            kept=run.folder / KEPT_ANSWERS / preset.name,
+        )
+        for preset in ladder
+        if isinstance(share := shares[preset.name], Share)
+    ]
+    left_out = {name: share for name, share in shares.items() if isinstance(share, str)}
+    for name, why in left_out.items():
+        contest.narrator.say(f"{name} is left out: {why}")
+    return contenders, left_out
+
+
+def _look_at(
+    contest: Contest, ladder: Sequence[Preset]
+) -> tuple[dict[str, Plan], dict[str, Share | str], dict[str, float | None]]:
+    """Measure the candidates: cost, share of the budget (or why none), and milliseconds a clip."""
+    costs: dict[str, Plan] = {}
+    speeds: dict[str, float | None] = {}
+    unfit: dict[str, str] = {}
+    clock, samples, folds = contest.clock, contest.manifest.samples, len(contest.parts)
+    train = [samples[i] for i in contest.parts[0].train]
+    tell = progress_of(contest.narrator, "measure")
+    until = clock.left_s * (1 - FOR_MEASURING)
+    for number, preset in enumerate(ladder):
+        if len(costs) > 1 and clock.left_s < until:
+            unfit[preset.name] = "measuring the others took the time for it"
+            continue
+        try:
+            costs[preset.name] = measure(
+                preset,
+                train,
+                Recognition.of(contest.manifest),
+                contest.device,
+                workers=contest.workers,
+                decoder=contest.decoder,
+                seed=contest.seed,
+            )
+            some = measure_efficiency(trained_of(lesson_of(contest, preset)), samples)
+            speeds[preset.name] = some.get("ms_per_clip")
+        except (MissingExtra, DataError, VideoError) as error:
+            if not number:
+                raise
+            unfit[preset.name] = str(error)
+        tell(number + 1, len(ladder))
+    unfit |= {name: cost.obstacle(float("inf")) for name, cost in costs.items() if not cost.fits}
+    costs = {name: cost for name, cost in costs.items() if cost.fits}
+    if ladder[0].name not in costs:
+        raise UsageError(f"{ladder[0].name}, with which all others are compared, {unfit[ladder[0].name]}")
+    needs = {name: _need(cost, find_preset(name).frozen, len(samples), len(train)) for name, cost in costs.items()}
+    first = ladder[0].name
+    alone = needs[first].seconds(folds, needs[first].epochs)
+    shares = share_out(needs, FOR_TRAINING * clock.left_s, folds=folds)
+    shares[first] = Share(needs[first].epochs, alone)  # it is always tried, whatever it leaves the others
+    if len(ladder) > 1 and not any(isinstance(share, Share) for name, share in shares.items() if name != first):
+        raise UsageError(_too_little(clock, needs, unfit, first, folds))
+    return costs, {**shares, **unfit}, speeds
+
+
+def _too_little(clock: Clock, needs: Mapping[str, Need], unfit: Mapping[str, str], first: str, folds: int) -> str:
+    """Why there is nothing to compare the single-frame model with, and what to do about it."""
+    if len(needs) < 2:
+        reasons = "; ".join(f"{name}: {why}" for name, why in unfit.items())
+        return f"only {first} can be tried, which is nothing to compare ({reasons}); name other --presets"
+    least = {name: need.seconds(1, min(FEWEST_EPOCHS, need.epochs)) for name, need in needs.items() if name != first}
+    cheapest = min(least, key=least.__getitem__)
+    alone = needs[first].seconds(folds, needs[first].epochs)
+    enough = ceil((clock.spent_s + (alone + len(needs) * least[cheapest]) / FOR_TRAINING) / 60)
+    return (
+        f"--budget is {minutes(clock.spent_s + clock.left_s)}: after the single-frame model ({minutes(alone)}) "
+        f"too little is left for any other, of which {cheapest} takes least "
+        f"({minutes(least[cheapest])}); give --budget {enough}m"
+    )
+
+
+def _need(cost: Plan, frozen: bool, clips: int, train: int) -> Need:
+    """Seconds, from what was measured on the training clips of one fold."""
+    if frozen:
+        return Need((cost.decode_s + cost.clip_s * train) * clips / train, HEAD_S, 0.0, cost.epochs)
+    return Need(0.0, cost.decode_s * clips / train, cost.clip_s * train, cost.epochs)
+
+
+def lesson_of(contest: Contest, preset: Preset) -> Lesson:
+    return make_lesson(
+        preset,
+        contest.manifest,
+        Wishes(seed=contest.seed),
+        clips=len(contest.parts[0].train),
+        device=contest.device,
+        workers=contest.workers,
+        decoder=contest.decoder,
+        use_cache=contest.use_cache,
+    )

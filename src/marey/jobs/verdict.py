@@ -1,0 +1,286 @@
+"""What a comparison found: figures of every candidate, what motion and labels are worth, and which one to take."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data import Manifest
+from ..metrics import estimate_class_mean, estimate_mean, fit_label_curve, paired_difference
+from ..report import render_comparison, write_text
+from ..results import Candidate, ClipScore, Comparison, Estimate, LabelCurve, OrderTest
+from ..tasks import Recognition
+from ..video import FRAME_ORDERS
+from .contender import SHARES, Contender, Part, label_count, share_name
+from .pictures import thumbnails
+from .publish import data_notes
+from .run import Run, write_json
+
+MOST_PICTURES = 12  # of clips that only a temporal model gets right
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a candidate said of the clips whose groups it did not see: places in the manifest, and (n, classes)."""
+
+    index: np.ndarray
+    scores: np.ndarray
+
+    def right(self, truth: np.ndarray) -> np.ndarray:
+        """1 or 0 a clip."""
+        return (self.scores.argmax(1) == truth[self.index]).astype(float)
+
+
+def summarize(
+    contenders: Sequence[Contender],
+    stopped: Mapping[str, str],
+    manifest: Manifest,
+    parts: Sequence[Part],
+    *,
+    title: str,
+    budget: float,
+    spent: float,
+    seed: int,
+    notes: Sequence[str],
+    left_out: Mapping[str, str],
+    command: Callable[[str], str],
+) -> Comparison:
+    """The comparison; the first of the contenders is the single-frame model. `budget` and `spent` are in minutes."""
+    data = _Data(manifest, parts, seed)
+    answers = {c.preset.name: data.of(c, c.done(len(parts))) for c in contenders if c.done(len(parts))}
+    right = {name: found.right(data.truth) for name, found in answers.items()}
+    tried = {c.preset.name: c for c in contenders if c.preset.name in answers}
+    single, finalists = contenders[0].preset.name, [name for name in tried if name not in stopped]
+    best = max(finalists, key=lambda name: (right[name].mean(), -(tried[name].ms_per_clip or 0.0)))
+    behind = {name: data.difference(answers, right, name, best) for name in tried if name != best}
+    candidates = [
+        _candidate(data, tried[name], answers[name], behind.get(name), stopped.get(name, "")) for name in tried
+    ]
+    candidates.sort(key=lambda c: (c.preset != best, -c.score.value))
+    orders = [test for name in (best, *finalists) if (test := _order_test(data, tried[name]))]
+    orders = list({test.preset: test for test in orders}.values())
+    curves = [curve for name in dict.fromkeys((best, single)) if (curve := _label_curve(data, tried[name]))]
+    picked = "its own is a little too good: judge the model that you train by clips that were not compared"
+    groups = {sample.group for sample in manifest.samples} - {None}
+    return Comparison(
+        title=title,
+        protocol={
+            "data": manifest.source,
+            "clips": len(manifest),
+            **({"groups": len(groups), "grouped by": manifest.grouped_by or "group"} if groups else {}),
+            "folds": len(parts),
+            "views": "1x1",
+            "seed": seed,
+            "budget": f"{budget:g} minutes",
+            "missing_videos": len(left_out),
+        },
+        labels=data.labels,
+        candidates=tuple(candidates),
+        orders=tuple(orders),
+        label_curves=tuple(curves),
+        only_temporal=() if best == single else data.won(answers[best], answers[single]),
+        recommended=best,
+        reason=_reason(best, single, candidates),
+        command=command(best),
+        advice=_advice(best, single, behind.get(single), next((t for t in orders if t.preset == best), None)),
+        budget_minutes=budget,
+        minutes=spent,
+        notes=(
+            f"The recommended model was picked by the scores of this page, so {picked}.",
+            *notes,
+            *data_notes(manifest),
+        ),
+    )
+
+
+class _Data:
+    """The clips, and figures of answers about them."""
+
+    def __init__(self, manifest: Manifest, parts: Sequence[Part], seed: int) -> None:
+        self.manifest, self.parts, self.seed = manifest, parts, seed
+        task = Recognition.of(manifest)
+        ((_, self.labels),) = task.heads.items()
+        self.truth = task.targets(manifest.samples).numpy().argmax(1)
+        self.groups = [sample.group for sample in manifest.samples]
+        self.grouped = all(group is not None for group in self.groups)
+
+    def of(
+        self, contender: Contender, folds: Sequence[int], what: str = "as filmed", *, known: bool = False
+    ) -> Answers:
+        """The pooled answers of some folds, about the clips of unseen groups or the `known` ones."""
+        found = [contender.read(fold, what) for fold in folds]
+        kept = [
+            np.isin(one.index, self.parts[fold].known if known else self.parts[fold].test)
+            for fold, one in zip(folds, found, strict=True)
+        ]
+        return Answers(
+            np.concatenate([one.index[rows] for one, rows in zip(found, kept, strict=True)]),
+            np.concatenate([one.scores[rows] for one, rows in zip(found, kept, strict=True)]),
+        )
+
+    def among(self, index: np.ndarray) -> list[str | None] | None:
+        return [self.groups[i] for i in index] if self.grouped else None
+
+    def mean(self, answers: Answers) -> Estimate:
+        return estimate_mean(answers.right(self.truth), groups=self.among(answers.index), seed=self.seed)
+
+    def difference(
+        self, answers: Mapping[str, Answers], right: Mapping[str, np.ndarray], name: str, other: str
+    ) -> Estimate:
+        """Accuracy of one less that of the other on the clips that both answered."""
+        both, mine, theirs = np.intersect1d(answers[name].index, answers[other].index, return_indices=True)
+        return paired_difference(right[name][mine], right[other][theirs], groups=self.among(both), seed=self.seed)
+
+    def won(self, best: Answers, single: Answers) -> tuple[ClipScore, ...]:
+        """The clips that the best gets right and the single frame does not, the surest first."""
+        _, mine, theirs = np.intersect1d(best.index, single.index, return_indices=True)
+        won = mine[(best.right(self.truth)[mine] > 0) & (single.right(self.truth)[theirs] == 0)]
+        won = won[np.argsort(-best.scores[won].max(1), kind="stable")]
+        return tuple(self.clip_score(int(best.index[row]), best.scores[row]) for row in won)
+
+    def clip_score(self, index: int, scores: np.ndarray) -> ClipScore:
+        sample = self.manifest.samples[index]
+        return ClipScore(
+            path=sample.path,
+            start_s=sample.start_s,
+            end_s=sample.end_s,
+            truth=(self.labels[self.truth[index]],),
+            predicted=self.labels[scores.argmax()],
+            scores=tuple(scores.tolist()),
+            group=sample.group,
+        )
+
+
+def _candidate(data: _Data, contender: Contender, answers: Answers, behind: Estimate | None, stopped: str) -> Candidate:
+    folds = contender.done(len(data.parts))
+    known = data.of(contender, folds, known=True)
+    facts = [contender.facts(fold) for fold in folds]
+    efficiency: dict[str, float] = {"params": contender.cost.params, "gmacs": contender.cost.gmacs}
+    if contender.ms_per_clip is not None:
+        efficiency["ms_per_clip"] = contender.ms_per_clip
+    efficiency |= {
+        "peak_memory_mb": contender.cost.memory_mb,
+        "train_minutes": sum(fact["seconds"] for fact in facts) / 60,
+    }
+    return Candidate(
+        preset=contender.preset.name,
+        folds=len(folds),
+        score=data.mean(answers),
+        balanced=estimate_class_mean(
+            answers.right(data.truth), data.truth[answers.index], groups=data.among(answers.index), seed=data.seed
+        ),
+        known=data.mean(known) if len(known.index) else None,
+        behind=behind,
+        stopped=stopped,
+        efficiency=efficiency,
+        history=tuple(facts[0]["history"]),
+    )
+
+
+def _order_test(data: _Data, contender: Contender) -> OrderTest | None:
+    """None where it was not asked about all orders in all folds."""
+    folds = range(len(data.parts))
+    if not all(contender.file(fold, order).exists() for fold in folds for order in FRAME_ORDERS):
+        return None
+    found = {order: data.of(contender, folds, order) for order in FRAME_ORDERS}
+    per_class: dict[str, dict[str, float]] = {label: {} for label in data.labels}
+    for order, answers in found.items():
+        right, truth = answers.right(data.truth), data.truth[answers.index]
+        for number, label in enumerate(data.labels):
+            if (truth == number).any():
+                per_class[label][order] = float(right[truth == number].mean())
+    return OrderTest(contender.preset.name, {order: data.mean(a) for order, a in found.items()}, per_class)
+
+
+def _label_curve(data: _Data, contender: Contender) -> LabelCurve | None:
+    """None where it was not taught with fewer labels; of the folds in which it was with all shares of them."""
+    folds = [
+        fold
+        for fold in contender.done(len(data.parts))
+        if all(contender.file(fold, share_name(share)).exists() for share in SHARES)
+    ]
+    if not folds:
+        return None
+    sizes = [len(data.parts[fold].train) for fold in folds]
+    clips = [round(float(np.mean([label_count(share, size) for size in sizes]))) for share in SHARES]
+    clips.append(round(float(np.mean(sizes))))
+    found = [data.of(contender, folds, share_name(share)) for share in SHARES] + [data.of(contender, folds)]
+    kept = sorted(set.intersection(*(set(answers.index.tolist()) for answers in found)))
+    right = [dict(zip(a.index.tolist(), a.right(data.truth).tolist(), strict=True)) for a in found]
+    table = np.array([[row[i] for i in kept] for row in right])
+    rising = [place for place in range(len(clips)) if place == 0 or clips[place] > clips[place - 1]]
+    clips, table = [clips[place] for place in rising], table[rising]  # few clips: two shares may be the same number
+    groups = data.among(np.array(kept))
+    scale, exponent, doubled = fit_label_curve(clips, table, groups=groups, seed=data.seed)
+    points = [estimate_mean(row, groups=groups, seed=data.seed) for row in table]
+    return LabelCurve(contender.preset.name, tuple(zip(clips, points, strict=True)), scale, exponent, doubled)
+
+
+def _reason(best: str, single: str, candidates: Sequence[Candidate]) -> str:
+    """Why the best is recommended, in a sentence or two."""
+    top, *rest = candidates
+    said = f"{best} is right most often of those that were tried in all folds: {_percent(top.score)}"
+    if not rest:
+        return f"{said}."
+    rivals = [c for c in rest if c.behind is not None and not c.stopped]
+    close = [c for c in rivals if c.behind is not None and c.behind.high >= 0]
+    if not close:
+        return f"{said}; its lead over every other of them is beyond chance."
+    names = ", ".join(c.preset for c in close)
+    cheap = min(close, key=lambda c: c.efficiency.get("ms_per_clip", float("inf")))
+    mine, theirs = (c.efficiency.get("ms_per_clip", float("inf")) for c in (top, cheap))
+    hint = f" {cheap.preset} takes {theirs:.0f} ms a clip instead of {mine:.0f}." if theirs < 0.8 * mine else ""
+    return f"{said}. Its lead over {names} is not beyond chance.{hint}"
+
+
+def _advice(best: str, single: str, behind: Estimate | None, test: OrderTest | None) -> str:
+    """Whether the data need motion."""
+    if behind is None:
+        return (
+            f"No model of motion that was tried is better than {single}, which sees one frame: on these data, motion "
+            "is worth nothing that could be measured."
+        )
+    lead = f"{-100 * behind.value:.1f} points [{-100 * behind.high:.1f}, {-100 * behind.low:.1f}]"
+    if behind.high < 0:
+        said = f"Your data need motion: against a single frame, {best} gains {lead}, beyond chance."
+    else:
+        said = (
+            "Whether your data need motion cannot be told from so few clips: "
+            f"against a single frame, {best} gains {lead}."
+        )
+    if test is None:
+        return said
+    filmed, frozen, mixed, back = (test.overall[order] for order in FRAME_ORDERS)
+    said += (
+        f" When one frame stands still it is right on {frozen.value:.0%} instead of {filmed.value:.0%}, "
+        f"with shuffled frames on {mixed.value:.0%}, reversed on {back.value:.0%}"
+    )
+    if back.value < filmed.low:
+        return f"{said}: the direction of time counts."
+    return f"{said}: " + (
+        "movement counts, its direction does not." if frozen.value < filmed.low else "it looks at what frames show."
+    )
+
+
+def _percent(score: Estimate) -> str:
+    return f"{100 * score.value:.1f} % [{100 * score.low:.1f}, {100 * score.high:.1f}]"
+
+
+def publish_comparison(run: Run, comparison: Comparison) -> None:
+    """Write report.html and, last, comparison.json, which marks the comparison as finished."""
+    shown = dict(thumbnails(comparison.only_temporal[:MOST_PICTURES]))
+    write_text(render_comparison(comparison, thumbnails=shown), run.folder / "report.html")
+    write_json(run.answers, comparison_dict(comparison))
+
+
+def comparison_dict(comparison: Comparison) -> dict[str, Any]:
+    """JSON with `top1` of the recommended model at the top."""
+    return {"top1": comparison.candidates[0].score.value, **comparison.to_dict()}
+
+
+def read_comparison(folder: Path) -> Comparison:
+    """What a finished comparison's file holds."""
+    return Comparison.from_dict(json.loads((folder / "comparison.json").read_text(encoding="utf-8")))
