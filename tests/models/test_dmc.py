@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from marey.models import (
     distillation_loss,
     fooling_loss,
 )
+from marey.models.dmc import DISTIL
 from marey.nn import MotionCues
 from marey.nn.motion_cues import FULL, SMALL, TINY
 from marey.presets import convert_weights, count, create_model, find_preset
@@ -77,6 +79,42 @@ def test_distillation_is_ten_times_the_mean_square() -> None:
     assert distillation_loss(cues, video[:, :2] + 0.5).item() == pytest.approx(2.5)
     assert distillation_loss(cues, video[:, :2] + 0.5, weight=1.0).item() == pytest.approx(0.25)
     torch.testing.assert_close(model.eval().classify(model.encode_cues(cues)), model(video))
+
+
+def test_flow_teaches_in_training_alone() -> None:
+    spec = find_preset("dmc_stage").clip
+    model, clips = DMCNet(num_classes=3, classifier=classifier), torch.randn(2, 7, 2, 16, 16)
+    taught = model.studied(spec)
+    assert (taught.modality, taught.channels) == ("vectors+residual+flow", 7)
+    assert taught.mean[5:] == spec.mean[:2] == taught.mean[:2] and taught.std[5:] == spec.std[:2]
+    assert replace(taught, modality=spec.modality, mean=spec.mean, std=spec.std) == spec
+    logits, losses = model.eval().study(clips)
+    torch.testing.assert_close(logits, model(clips[:, :5]))
+    asked = DISTIL * (model.cues(clips[:, :5]) - clips[:, 5:]).square().mean()
+    torch.testing.assert_close(losses, {"distillation": asked})
+    losses["distillation"].backward()
+    assert model.generator.predict.weight.grad is not None
+    assert all(p.grad is None for p in model.classifier.parameters())
+
+
+def test_without_distillation_no_flow_is_read() -> None:
+    spec, video = find_preset("dmc_stage").clip, torch.randn(2, 5, 2, 16, 16)
+    model = DMCNet(num_classes=3, classifier=classifier, distil=0).eval()
+    assert model.studied(spec) is spec
+    logits, losses = model.study(video)
+    torch.testing.assert_close(logits, model(video))
+    assert losses == {}
+    with pytest.raises(ValueError, match=r"distil is -1\.0; it must be 0 or more"):
+        DMCNet(num_classes=3, classifier=classifier, distil=-1.0)
+
+
+def test_other_networks_study_what_they_are_fed() -> None:
+    preset, video = find_preset("vectors_stage"), torch.randn(2, 2, 8, 32, 32)
+    model = preset.mini.build(num_classes=3).eval()
+    assert model.studied(preset.clip) is preset.clip
+    logits, losses = model.study(video)
+    torch.testing.assert_close(logits, model(video))
+    assert losses == {}
 
 
 def test_the_discriminator_has_the_released_shape() -> None:

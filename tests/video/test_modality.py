@@ -7,7 +7,19 @@ import numpy as np
 import pytest
 
 from marey.errors import VideoError
-from marey.video import Clip, ClipSpec, Video, VideoWriter, bytes_to_flow, motion_in, open_video, read_input
+from marey.video import (
+    Clip,
+    ClipSpec,
+    Video,
+    VideoWriter,
+    bytes_to_flow,
+    described,
+    flow_to_bytes,
+    motion_in,
+    motion_vectors,
+    open_video,
+    read_input,
+)
 from marey.video.modality import SOUND_STEPS
 
 RIGHT, DOWN = 3, 1  # pixels a frame
@@ -83,10 +95,22 @@ def test_vectors_are_the_motion_since_the_keyframe(film: Path) -> None:
 def test_vectors_and_what_they_leave_over(film: Path) -> None:
     spec = replace(BOTH, modality="vectors+residual")
     both = read(film, [0.0, 0.08, 0.16], spec)
-    np.testing.assert_array_equal(both[..., :2], read(film, [0.0, 0.08, 0.16], replace(FLOW, modality="vectors")))
+    vectors = motion_vectors(film, [0.0, 0.08, 0.16], short_px=64, accumulate=False)
+    np.testing.assert_array_equal(both[..., :2], flow_to_bytes(vectors))
+    np.testing.assert_allclose(np.median(vectors[1, 16:-16, 16:-16].reshape(-1, 2), axis=0), [RIGHT, DOWN], atol=0.3)
     assert (both[0, ..., 2:] == 128).all()
     inside = both[1:, 16:-16, 16:-16, 2:].astype(float) - 128
     assert 0 < np.abs(inside).mean() < 8  # coding noise: half a level of residual each
+
+
+def test_the_teacher_of_vectors_is_flow_between_the_same_pictures(film: Path) -> None:
+    seconds = [0.0, 0.08, 0.16]
+    taught = replace(BOTH, modality="vectors+residual+flow", mean=(0.5,) * 7, std=(0.5,) * 7)
+    clip = read(film, seconds, taught)
+    np.testing.assert_array_equal(clip[..., :5], read(film, seconds, replace(BOTH, modality="vectors+residual")))
+    inside = np.median(bytes_to_flow(clip[1:, 16:-16, 16:-16, 5:]).reshape(-1, 2), axis=0)
+    np.testing.assert_allclose(inside, [RIGHT, DOWN], atol=0.3)
+    assert (clip[0] == 128).all(), "a keyframe leads nowhere"
 
 
 def test_motion_is_found_among_the_channels(film: Path) -> None:
@@ -94,6 +118,12 @@ def test_motion_is_found_among_the_channels(film: Path) -> None:
     np.testing.assert_array_equal(motion_in(both, "rgb+flow"), motion_in(read(film, [0.04], FLOW), "flow"))
     with pytest.raises(ValueError, match="rgb has no motion; flow, rgb\\+flow, vectors"):
         motion_in(both[..., :3], "rgb")
+
+
+def test_a_stamp_says_which_motion_was_fed() -> None:
+    assert described("vectors") == "vectors (since the keyframe, within 20 px)"
+    assert described("vectors+residual") == "vectors+residual (of one frame, within 20 px)"
+    assert described("flow") == "flow (DIS fast, within 20 px)"
 
 
 def test_sound_is_heard_around_each_time(tmp_path: Path) -> None:

@@ -147,13 +147,22 @@ def test_on_a_gpu_the_same_is_drawn() -> None:
     assert (here[0].int() - there[0].cpu().int()).abs().max() <= 2
 
 
-@pytest.mark.parametrize("modality, right", [("flow", 0), ("rgb+flow", 3), ("vectors", 0), ("vectors+residual", 0)])
-def test_a_mirror_turns_motion_round(modality: Modality, right: int) -> None:
+@pytest.mark.parametrize(
+    "modality, right",
+    [
+        ("flow", {0}),
+        ("rgb+flow", {3}),
+        ("vectors", {0}),
+        ("vectors+residual", {0}),
+        ("vectors+residual+flow", {0, 5}),
+    ],
+)
+def test_a_mirror_turns_motion_round(modality: Modality, right: set[int]) -> None:
     video = torch.randint(1, 256, (2, 3, 8, 8, CHANNELS[modality]), dtype=torch.uint8, generator=seeded(1))
     mirrored, flipped = augment(video, replace(STILL, flip=1.0), frames=3, side_px=8, modality=modality)
     assert flipped.all()
     for channel in range(CHANNELS[modality]):
-        turned = 256 - video[..., channel].int() if channel == right else video[..., channel].int()
+        turned = 256 - video[..., channel].int() if channel in right else video[..., channel].int()
         assert torch.equal(mirrored[..., channel].int(), turned.flip(3))
 
 

@@ -57,6 +57,20 @@ def test_a_reference_between_the_asked_times_is_kept(tmp_path: Path) -> None:
     assert (one.residual[0] == whole.residual[7]).all()
 
 
+@pytest.mark.parametrize("how", [{}, {"b_frames": 2}, {"codec": "mpeg4"}], ids=str)
+def test_flow_is_what_the_vectors_stand_for(tmp_path: Path, how: dict) -> None:
+    path = write_moving(tmp_path / "a.mp4", step=(3, 1), **how)
+    for accumulate in (True, False):
+        clip = read_compressed(path, TIMES, accumulate=accumulate, flow="medium")
+        assert clip.flow is not None and not clip.flow[[0, 12]].any()
+        gone = np.arange(1, 4) if accumulate else np.ones(3)  # frames
+        inside = np.median(clip.flow[1:4, 16:-16, 32:-32].reshape(3, -1, 2), axis=1)
+        np.testing.assert_allclose(inside, np.outer(gone, (3, 1)), atol=0.3)
+    assert read_compressed(path, [0.3]).flow is None
+    same = read_compressed(path, [0.3, 0.31], accumulate=False, flow="fast").flow
+    assert same is not None and same[0].any() and (same[0] == same[1]).all()
+
+
 def test_videos_without_vectors_are_refused(tmp_path: Path) -> None:
     with pytest.raises(VideoError, match="each of its frames is coded on its own"):
         read_compressed(write_moving(tmp_path / "a.mp4", gop=1), [0.0])

@@ -6,9 +6,12 @@
 
 Axes: b clips, c channels, t frames, h rows, w columns. Input: motion vectors in channels 0 and 1, the residual's RGB in
 2 to 4, normalized for the preset. No flow is needed once the network is trained.
-The paper's classifier trains the generator too; the released code cuts the gradient between them (`detach`), so that
-there only flow teaches the generator.
+The paper's classifier trains the generator too; the released code cuts the gradient between them (`detach`, as our presets do), so that
+there only flow teaches the generator. As there, vectors are those of one frame. Its flow leads to the frame after, in
+means of 16 x 16 pixels; ours leads to this frame as the vectors do, pixel by pixel.
 """
+
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -18,15 +21,18 @@ from torch.nn import functional as F
 
 from ..nn import MotionCues, check_clip, fold_time, named, unfold_time
 from ..nn.motion_cues import RESIDUAL, TINY, VECTORS, Widths
+from ..video import ClipSpec
 from .frames import BuildModel
 from .interface import Clips, Logits, VideoModel
 
+DISTIL = 50.0  # the release's 10, whose values of motion are 2.2 where ours are 1
 MADE, TRUE = 0, 1  # what the discriminator tells apart
 
 
 class DMCNet(VideoModel):
     """`classifier` builds a model of clips of 2 channels; `widths` and `reduce` are those of `MotionCues`.
 
+    distil  how much it counts in training that cues are not optical flow; 0 reads no flow
     detach  the loss of the classifier does not reach the generator, as in the released code
     """
 
@@ -37,11 +43,14 @@ class DMCNet(VideoModel):
         classifier: BuildModel,
         widths: Widths = TINY,
         reduce: int = 1,
+        distil: float = DISTIL,
         detach: bool = False,
     ) -> None:
         super().__init__()
+        if distil < 0:
+            raise ValueError(f"distil is {distil}; it must be 0 or more")
         self.generator = MotionCues(widths=widths, reduce=reduce)
-        self.classifier, self.detach = classifier(num_classes=num_classes), detach
+        self.classifier, self.distil, self.detach = classifier(num_classes=num_classes), distil, detach
         self.min_frames, self.min_side = self.classifier.min_frames, self.classifier.min_side
 
     def cues(self, video: Clips) -> Float[Tensor, "b 2 t h w"]:
@@ -63,6 +72,20 @@ class DMCNet(VideoModel):
 
     def classify(self, encoded: Tensor) -> Logits:
         return self.classifier.classify(encoded)
+
+    def studied(self, spec: ClipSpec) -> ClipSpec:
+        """Vectors, residual, and flow in the units of the vectors."""
+        if not self.distil:
+            return spec
+        more = {"mean": spec.mean + spec.mean[:VECTORS], "std": spec.std + spec.std[:VECTORS]}
+        return replace(spec, modality="vectors+residual+flow", **more)
+
+    def study(self, clips: Clips) -> tuple[Logits, dict[str, Tensor]]:
+        if not self.distil:
+            return self(clips), {}
+        cues, flow = self.cues(clips[:, : VECTORS + RESIDUAL]), clips[:, VECTORS + RESIDUAL :]
+        logits = self.classify(self.encode_cues(cues))
+        return logits, {"distillation": distillation_loss(cues, flow, weight=self.distil)}
 
     def forward(self, video: Clips) -> Logits:
         return self.classify(self.encode(video))

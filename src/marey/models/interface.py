@@ -5,6 +5,8 @@ from abc import ABC, abstractmethod
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..video import ClipSpec
+
 Images = Float[Tensor, "n c *thw"]  # (n, c, h, w); with an axis of time once the encoder is inflated
 Clips = Float[Tensor, "b c *thw"]
 Logits = Float[Tensor, "b k"]
@@ -54,6 +56,15 @@ class VideoModel(nn.Module, ABC):
     def branches(self, encoded: Tensor) -> list[Tensor]:
         """Logits (b, classes) of each part that is trained by itself; `classify` adds them. Most have one part."""
         return [self.classify(encoded)]
+
+    def studied(self, spec: ClipSpec) -> ClipSpec:
+        """What training clips are of a network that is fed `spec`: that, for most; with a teacher, more channels
+        behind its own, which are read for training alone."""
+        return spec
+
+    def study(self, clips: Clips) -> tuple[Logits, dict[str, Tensor]]:
+        """Logits of training clips, as `studied` has them, and what a teacher adds to the loss, by name."""
+        return self(clips), {}
 
     @abstractmethod
     def forward(self, video: Clips) -> Logits:

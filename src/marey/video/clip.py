@@ -6,13 +6,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-Modality = Literal["rgb", "flow", "rgb+flow", "vectors", "vectors+residual", "sound"]
+Modality = Literal["rgb", "flow", "rgb+flow", "vectors", "vectors+residual", "vectors+residual+flow", "sound"]
 CHANNELS: dict[Modality, int] = {
     "rgb": 3,
     "flow": 2,  # optical flow to the right and down
     "rgb+flow": 5,
-    "vectors": 2,  # motion vectors of the bitstream, likewise
-    "vectors+residual": 5,  # and the residual, RGB
+    "vectors": 2,  # motion vectors of the bitstream, likewise, since the keyframe
+    "vectors+residual": 5,  # of one frame, and the residual, RGB
+    "vectors+residual+flow": 7,  # and the flow of that very motion, from which networks of the two before it learn
     "sound": 1,  # log-mel energies: rows are bands, columns are time
 }
 MOTION: dict[Modality, tuple[int, ...]] = {  # channels of motion to the right; motion down is in those behind them
@@ -20,6 +21,7 @@ MOTION: dict[Modality, tuple[int, ...]] = {  # channels of motion to the right; 
     "rgb+flow": (3,),
     "vectors": (0,),
     "vectors+residual": (0,),
+    "vectors+residual+flow": (0, 5),
 }
 
 

@@ -24,7 +24,8 @@ def read_input(video: Video, seconds: np.ndarray, spec: ClipSpec) -> UInt8[np.nd
     flow     leads from the frame on screen to that of one frame later, by DIS, in pixels of the resized frames; at the
              last frame, from the one before; where both times show one frame, it is zero
     vectors  the bitstream's motion since the keyframe before, in pixels of the resized frames
-    residual what that motion leaves over of the colours, halved, 128 where nothing is left
+    residual what motion leaves over of the colours, halved, 128 where nothing is left; the vectors before it are those
+             of one frame, and flow behind it is the motion between the very pictures that they lead from and to
     sound    64 bands of pitch by SOUND_STEPS steps of 10 ms around each time, whatever sizes `spec` has; before the
              start and after the end of the sound it is silent
 
@@ -41,12 +42,17 @@ def read_input(video: Video, seconds: np.ndarray, spec: ClipSpec) -> UInt8[np.nd
     size = (short_px, short_px) if spec.squash else None
     if spec.modality == "vectors":
         return flow_to_bytes(motion_vectors(path, seconds, short_px=short_px, size=size))
-    clip = read_compressed(path, seconds, short_px=short_px, size=size, resample=spec.resample)
-    return np.concatenate([flow_to_bytes(clip.vectors), residual_to_bytes(clip.residual)], axis=-1)
+    taught = FLOW_SPEED if spec.modality == "vectors+residual+flow" else None
+    how = {"accumulate": False, "flow": taught, "resample": spec.resample}
+    clip = read_compressed(path, seconds, short_px=short_px, size=size, **how)
+    parts = [flow_to_bytes(clip.vectors), residual_to_bytes(clip.residual)]
+    return np.concatenate(parts if clip.flow is None else [*parts, flow_to_bytes(clip.flow)], axis=-1)
 
 
 def described(modality: Modality) -> str:
     """What a figure must say of its input to be reproduced: "rgb+flow (DIS fast, within 20 px)"."""
+    if "residual" in modality:
+        return f"{modality} (of one frame, within {FLOW_CLAMP_PX:g} px)"
     if "flow" in modality:
         return f"{modality} (DIS {FLOW_SPEED}, within {FLOW_CLAMP_PX:g} px)"
     if "vectors" in modality:

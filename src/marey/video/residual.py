@@ -14,6 +14,7 @@ from jaxtyping import Float32, Float64, Int16, UInt8
 
 from .container import Source
 from .decode_pyav import to_rgb
+from .flow import Speed, dense_flow
 from .transform import Resample
 from .vector_blocks import places
 from .vectors import VectorVideo, sorted_times
@@ -26,12 +27,14 @@ class CompressedClip(NamedTuple):
     vectors   motion up to them, as `motion_vectors` gives it
     residual  frames less what the vectors predict, in -255..255; 0 in keyframes
     seconds   when they appear
+    flow      what `vectors` stand for as optical flow finds it between the same two pictures, if it was asked for
     """
 
     frames: UInt8[np.ndarray, "t h w 3"]
     vectors: Float32[np.ndarray, "t h w 2"]
     residual: Int16[np.ndarray, "t h w 3"]
     seconds: Float64[np.ndarray, " t"]
+    flow: Float32[np.ndarray, "t h w 2"] | None = None
 
 
 def read_compressed(
@@ -41,6 +44,7 @@ def read_compressed(
     short_px: int | None = None,
     size: tuple[int, int] | None = None,
     accumulate: bool = True,
+    flow: Speed | None = None,
     resample: Resample = "area",
 ) -> CompressedClip:
     """Frames on screen at sorted times with their vectors and residuals, each decoded once.
@@ -48,7 +52,9 @@ def read_compressed(
     With `accumulate` motion is that since the keyframe, which is also what the residual is taken against: the sum of
     residuals along the way in Wu et al., CVPR 2018 (arXiv:1712.00636). Otherwise it is taken against the nearest
     earlier frame that this one is predicted from. Prediction is that of the resized pictures, bilinear, without the
-    encoder's own filters. `size`, `short_px` and errors are those of `motion_vectors`.
+    encoder's own filters. With `flow` (DIS, at that speed) the clip has what the vectors should have been, had the
+    encoder looked for motion; 0 where there is no reference, too. `size`, `short_px` and errors are those of
+    `motion_vectors`.
     """
     times, reformatter = sorted_times(seconds), VideoReformatter()
     with VectorVideo(path, accumulate=accumulate, pixels=True) as video:
@@ -56,13 +62,15 @@ def read_compressed(
         shape = (len(times), height, width)
         frames, residual = np.empty((*shape, 3), np.uint8), np.zeros((*shape, 3), np.int16)
         vectors, shown = np.empty((*shape, 2), np.float32), np.empty(len(times))
+        found = None if flow is None else np.zeros((*shape, 2), np.float32)
         reference, picture = None, frames[0]
         for k, second in enumerate(times):
             moved = video.at(second)
             assert moved.motion is not None and moved.since is not None and moved.frame is not None
             shown[k] = video.second(moved)
             if k and shown[k] == shown[k - 1]:
-                frames[k], vectors[k], residual[k] = frames[k - 1], vectors[k - 1], residual[k - 1]
+                for part in (frames, vectors, residual, *(() if found is None else (found,))):
+                    part[k] = part[k - 1]
                 continue
             frames[k] = to_rgb(reformatter, moved.frame, size, moved.motion.turn, resample)
             vectors[k] = moved.motion.pixels(size)
@@ -71,7 +79,9 @@ def read_compressed(
                     reference = moved.reference
                     picture = to_rgb(reformatter, reference, size, moved.motion.turn, resample)
                 residual[k] = frames[k].astype(np.int16) - predicted(picture, moved.since.pixels(size))
-    return CompressedClip(frames, vectors, residual, shown)
+                if found is not None and flow is not None:  # from here back, for motion is drawn where things are now
+                    found[k] = dense_flow(frames[k], picture, speed=flow) / np.float32(-moved.times)
+    return CompressedClip(frames, vectors, residual, shown, found)
 
 
 def predicted(

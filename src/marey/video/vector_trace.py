@@ -32,6 +32,7 @@ class Moved(NamedTuple):
     tick       when it appears
     motion     of a frame of average length; where it is accumulated, that since the keyframe; None for a damaged frame
     since      motion since the reference: the frame that this one is predicted from, or the keyframe
+    times      `since` is so many times `motion`
     frame      its picture, if pixels were asked for
     reference  that of the reference; None too where there is no reference, and no motion then
     """
@@ -41,6 +42,7 @@ class Moved(NamedTuple):
     since: Blocks | None = None
     frame: VideoFrame | None = None
     reference: VideoFrame | None = None
+    times: float = 1.0
 
 
 class _Seen(NamedTuple):
@@ -166,7 +168,7 @@ class Trace:
                 _remember(self._pictures, seen.tick, seen.frame)
             motion = Blocks(pace, seen.coded, seen.turn)
             since = motion if frames == 1 else motion._replace(motion=pace * np.float32(frames))
-            yield Moved(seen.tick, motion, since, seen.frame, reference)
+            yield Moved(seen.tick, motion, since, seen.frame, reference, frames)
 
     def _whole(self, seen: _Seen, since: np.ndarray) -> Moved:
         """Motion since the keyframe of a frame that moved by `since` since its reference."""
