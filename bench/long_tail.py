@@ -1,6 +1,6 @@
 """Rare classes on a long-tailed stage: what sampling, losses and balanced classifiers bring them, and who pays.
 
-    python bench/long_tail.py OUT [--seeds 3] [--most 38] [--ratio 25] [--epochs 50]
+    python bench/long_tail.py OUT [--seeds 3] [--most 38] [--ratio 25] [--epochs 30]
 
 Fourteen actions, each a pair of the stage's classes (sit down and stand up are one), so that a class has up to 38
 training clips. The clips of a class fall exponentially from --most to --most / --ratio of them; which class is rare is
@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--most", type=int, default=38, help="training clips of the largest class")
     parser.add_argument("--ratio", type=float, default=25.0, help="of the largest class to the smallest")
-    parser.add_argument("--epochs", type=int, default=50)
+    parser.add_argument("--epochs", type=int, default=30)
     options = parser.parse_args()
     torch.set_num_threads(1)
     films, _ = stage_films(options.out, CLIPS)
