@@ -6,9 +6,9 @@
 
 Axes: b clips, c channels, t frames, h rows, w columns. Input: motion vectors in channels 0 and 1, the residual's RGB in
 2 to 4, normalized for the preset. No flow is needed once the network is trained.
-The paper's classifier trains the generator too; the released code cuts the gradient between them (`detach`, as our presets do), so that
-there only flow teaches the generator. As there, vectors are those of one frame. Its flow leads to the frame after, in
-means of 16 x 16 pixels; ours leads to this frame as the vectors do, pixel by pixel.
+The paper's classifier trains the generator too; the released code cuts the gradient between them (`detach`, as our
+presets do), so that there only flow teaches the generator. As there, vectors are those of one frame. Its flow leads to
+the frame after, in means of 16 x 16 pixels; ours leads to this frame as the vectors do, pixel by pixel.
 """
 
 from dataclasses import replace
