@@ -188,8 +188,8 @@ def motion_right(cell: Cell) -> float:
 
 
 def report(found: Found) -> str:
-    parts = [stage_table(found), *([real_table(found)] if found.real else []), verdicts(found)]
-    return "\n\n".join(parts)
+    real = [real_table(found)] if found.real else []
+    return "\n\n".join([stage_table(found), *real, claim_table(found), cost_table(found)])
 
 
 def stage_table(found: Found) -> str:
@@ -230,34 +230,39 @@ def real_table(found: Found) -> str:
     return "\n".join(lines)
 
 
-def verdicts(found: Found) -> str:
-    """Each paper's claim as a difference on the same clips, correctness averaged over the seeds, or as a ratio."""
-    lines = ["| claim | by | on | points, or share of the cost | here |", "|---|---|---|---|---|"]
-    wanted = {"all": bool, "motion": of_motion, "point-light": of_motion}
+def claim_table(found: Found) -> str:
+    """Each paper's claim as a difference in points on the same clips, correctness averaged over the seeds."""
+    lines = ["| claim | by | stage | real clips |", "|---|---|---|---|"]
     for claim in CLAIMS:
         better, worse = (found.stage[name] for name in (claim.better, claim.worse))
         if claim.on == "point-light":
             better, worse = ([cell["dots"] for cell in cells] for cells in (better, worse))
-        lines.append(row(claim, f"stage, {claim.on}", lead(better, worse, wanted[claim.on])))
-    for claim in REAL_CLAIMS if found.real else ():
-        lines.append(row(claim, "real clips", real_lead(found.real, claim.better, claim.worse)))
-    presets = {entry.name: entry.preset for entry in ENTRIES}
-    for where, costs in found.costs.items():
-        for cheap, dear, paper in CHEAPER:
-            e = share(total_ms(costs, presets[cheap]), total_ms(costs, presets[dear]))
-            seen = judged(FRACTION - e.high, FRACTION - e.low)
-            lines.append(
-                f"| {cheap} at most {FRACTION:g} of {dear} | {paper} | {where} "
-                f"| {e.value:.2f} ({e.low:.2f} to {e.high:.2f}) | {seen} |"
-            )
+        stage = points(lead(better, worse, bool if claim.on == "all" else of_motion), claim.margin)
+        real = ""
+        if found.real and claim in REAL_CLAIMS:
+            real = points(real_lead(found.real, claim.better, claim.worse), claim.margin)
+        within = f"at most {100 * claim.margin:.0f} points behind" if claim.margin else "over"
+        where = "" if claim.on == "all" else f"; stage: {claim.on}"
+        lines.append(f"| {claim.better} {within} {claim.worse}{where} | {claim.paper} | {stage} | {real} |")
     return "\n".join(lines)
 
 
-def row(claim: Claim, where: str, e: Estimate) -> str:
-    within = f"at most {100 * claim.margin:.0f} points behind" if claim.margin else "over"
-    seen = judged(e.low + claim.margin, e.high + claim.margin)
-    points = f"{100 * e.value:+.1f} ({100 * e.low:+.1f} to {100 * e.high:+.1f})"
-    return f"| {claim.better} {within} {claim.worse} | {claim.paper} | {where} | {points} | {seen} |"
+def cost_table(found: Found) -> str:
+    """Which share of the time of the dear way the cheap one takes, decoding included."""
+    presets = {entry.name: entry.preset for entry in ENTRIES}
+    lines = ["| claim | by | " + " | ".join(found.costs) + " |", "|---|---|" + "---|" * len(found.costs)]
+    for cheap, dear, paper in CHEAPER:
+        told = []
+        for costs in found.costs.values():
+            e = share(total_ms(costs, presets[cheap]), total_ms(costs, presets[dear]))
+            told.append(f"{e.value:.2f} ({e.low:.2f} to {e.high:.2f}) {judged(FRACTION - e.high, FRACTION - e.low)}")
+        lines.append(f"| {cheap} at most {FRACTION:g} of the time of {dear} | {paper} | {' | '.join(told)} |")
+    return "\n".join(lines)
+
+
+def points(e: Estimate, margin: float) -> str:
+    seen = judged(e.low + margin, e.high + margin)
+    return f"{100 * e.value:+.1f} ({100 * e.low:+.1f} to {100 * e.high:+.1f}) {seen}"
 
 
 def judged(low: float, high: float) -> str:

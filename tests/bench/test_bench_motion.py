@@ -91,24 +91,28 @@ def test_the_report_says_what_the_cells_say() -> None:
         "truth": truth,
     }
     told = motion.report(motion.Found(stage, [real], {"stage": ms, "real clips": ms}))
-    table, frozen, claims = (part.splitlines() for part in told.split("\n\n"))
-    assert [line.split(" | ")[0].strip("| ") for line in table[2:]] == [entry.name for entry in motion.ENTRIES]
-    flow = np.mean([cell["top1"] for cell in stage["flow"]])
-    assert f"| 40.0 | 5.0 | 3 | {flow:.1%} (" in next(line for line in table if line.startswith("| flow "))
-    assert len(frozen) == 2 + sum(entry.frozen for entry in motion.ENTRIES)
-    said = {tuple(line.strip("| ").split(" | ")[i] for i in (0, 2)): line for line in claims[2:]}
-    assert said["flow over RGB", "stage, motion"].endswith("reproduced |")
-    assert said["flow over RGB", "real clips"].endswith("reproduced |")
-    assert said["flow over RGB", "stage, point-light"].endswith("undecided |")
-    assert said["OFF at most 5 points behind flow", "stage, all"].endswith("contradicted |")
-    assert "0.25 (0.25 to 0.25) | reproduced |" in said["OFF at most 0.5 of flow", "stage"]
+    table, frozen, claims, costs = (
+        {
+            row[0]: row[1:]
+            for row in ([word.strip() for word in line.split("|")[1:-1]] for line in part.splitlines()[2:])
+        }
+        for part in told.split("\n\n")
+    )
+    assert list(table) == [entry.name for entry in motion.ENTRIES]
+    assert table["flow"][2:5] == ["40.0", "5.0", "3"]
+    assert table["flow"][5].startswith(f"{np.mean([cell['top1'] for cell in stage['flow']]):.1%} (")
+    assert list(frozen) == [entry.name for entry in motion.ENTRIES if entry.frozen]
+    assert [word.split()[-1] for word in claims["flow over RGB; stage: motion"][1:]] == ["reproduced", "reproduced"]
+    assert claims["flow over RGB; stage: point-light"][1].endswith("undecided")
+    assert claims["flow over RGB; stage: point-light"][2] == ""
+    assert claims["OFF at most 5 points behind flow"][1].endswith("contradicted")
+    assert costs["OFF at most 0.5 of the time of flow"][1:] == ["0.25 (0.25 to 0.25) reproduced"] * 2
 
 
 def test_a_claim_with_a_margin_may_fall_short_by_as_much() -> None:
-    close = motion.Claim("OFF", "flow", "Sun", margin=0.05)
-    assert motion.row(close, "here", Estimate(-0.02, -0.04, 0.01, 8)).endswith("reproduced |")
-    assert motion.row(close, "here", Estimate(-0.02, -0.06, 0.01, 8)).endswith("undecided |")
-    assert motion.row(close, "here", Estimate(-0.2, -0.3, -0.06, 8)).endswith("contradicted |")
+    assert motion.points(Estimate(-0.02, -0.04, 0.01, 8), 0.05) == "-2.0 (-4.0 to +1.0) reproduced"
+    assert motion.points(Estimate(-0.02, -0.06, 0.01, 8), 0.05).endswith("undecided")
+    assert motion.points(Estimate(-0.2, -0.3, -0.06, 8), 0.05).endswith("contradicted")
 
 
 def test_frozen_features_answer_clips_of_sources_that_no_head_saw(
