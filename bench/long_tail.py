@@ -1,11 +1,11 @@
 """Rare classes on a long-tailed stage: what sampling, losses and balanced classifiers bring them, and who pays.
 
-    python bench/long_tail.py OUT [--seeds 3] [--most 38] [--ratio 25] [--epochs 30]
+    python bench/long_tail.py OUT [--seeds 3] [--most 38] [--ratio 25] [--epochs 50] [--preset NAME]
 
 Fourteen actions, each a pair of the stage's classes (sit down and stand up are one), so that a class has up to 38
 training clips. The clips of a class fall exponentially from --most to --most / --ratio of them; which class is rare is
 drawn anew by every seed. Validation (10 clips a class) and test (16 a class, of actors and scenes that are in no
-training clip) stay whole. A small network of early fusion learns from scratch by every sampling and loss; cRT, NCM,
+training clip) stay whole. A small network of single frames learns from scratch by every sampling and loss; cRT, NCM,
 tau-normalization and LWS start from what it learned of the clips as they come. Many-shot classes have over 20 training
 clips, few-shot ones under 5. A cell that is done is kept in OUT/cells; the same command goes on where it was
 interrupted.
@@ -29,7 +29,6 @@ from marey.metrics import paired_difference
 from marey.results import Estimate, Evaluation
 from marey.tasks.long_tail import class_counts, shot_classes
 
-PRESET = "early_fusion_stage"
 BOUNDS = (5, 20)
 CLIPS = 32  # of each class of the stage
 ACTIONS = {
@@ -69,7 +68,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--most", type=int, default=38, help="training clips of the largest class")
     parser.add_argument("--ratio", type=float, default=25.0, help="of the largest class to the smallest")
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--epochs", type=int, default=50)
+    parser.add_argument("--preset", default="single_frame_stage", help="network that learns from scratch")
     options = parser.parse_args()
     torch.set_num_threads(1)
     films, _ = stage_films(options.out, CLIPS)
@@ -82,7 +82,7 @@ def main() -> None:
         if not data.exists():
             write_manifest(tail, data, "parquet")
         for name in ROWS:
-            make = partial(run_cell, name, data, tail, options.out / "runs", options.epochs, seed)
+            make = partial(run_cell, name, options.preset, data, tail, options.out / "runs", options.epochs, seed)
             cells[name].append(kept(options.out / "cells" / f"{slug(name)}-{seed}.json", make))
     minutes = sum(cell["core_minutes"] for some in cells.values() for cell in some)
     print(f"training clips of the classes: {sorted(cells[BASE][0]['counts'].values(), reverse=True)}")
@@ -108,7 +108,7 @@ def long_tailed(manifest: Manifest, *, most: int, ratio: float, seed: int) -> Ma
     return replace(manifest, samples=samples, class_groups={}, mirror={})
 
 
-def run_cell(name: str, data: Path, tail: Manifest, runs: Path, epochs: int, seed: int) -> Cell:
+def run_cell(name: str, preset: str, data: Path, tail: Manifest, runs: Path, epochs: int, seed: int) -> Cell:
     begun, out = core_minutes(), runs / f"{slug(name)}-{seed}"
     with Terminal(quiet=False, verbose=False) as terminal:
         if name in METHODS:
@@ -124,7 +124,7 @@ def run_cell(name: str, data: Path, tail: Manifest, runs: Path, epochs: int, see
         else:
             evaluation = train(
                 data,
-                preset=PRESET,
+                preset=preset,
                 epochs=epochs,
                 batch_size=8,
                 lr=3e-3,
