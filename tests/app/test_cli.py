@@ -11,12 +11,16 @@ import pytest
 
 from marey.app import checks
 from marey.app.cli import app, main
+from marey.app.rebalance import METHODS
 from marey.data.stage import LEVELS, STYLES
 from marey.errors import UsageError
 from marey.jobs import flag_of
 from marey.jobs.cache import PARTS
 from marey.jobs.choose import BALANCES, LOSSES, WISH_RANGES
+from marey.jobs.decouple import METHODS as HOW
 from marey.jobs.scores import parse_views
+from marey.jobs.thresholds import CONFIDENCES
+from marey.tasks import WAYS, parse_rate
 from marey.video import DecoderName
 
 COMMANDS = sorted(command.name or "" for command in app.registered_commands)
@@ -126,6 +130,17 @@ def test_importing_marey_imports_no_torch() -> None:
         (["evaluate", "{empty}", "--split", "dev"], "--split is 'dev'; it can be train, val or test"),
         (["evaluate", "{empty}", "--out", "{empty}"], "--out is {empty}, which is a folder; name a file to write"),
         (["evaluate", "{corrupt}", "{films}"], "{corrupt}"),
+        (["calibrate", "nowhere"], "nowhere does not exist"),
+        (["calibrate", "{empty}"], "is no run"),
+        (["calibrate", "{corrupt}"], "{corrupt} is no run folder, and what is fitted is kept in one"),
+        (["calibrate", "{empty}", "--data", "gone.csv"], "gone.csv does not exist"),
+        (["calibrate", "{empty}", "--precision", "1"], "--precision is 1; give a number above 0 and below 1"),
+        (["calibrate", "{empty}", "--recall", "nan"], "--recall is nan; give a number above 0 and below 1"),
+        (["calibrate", "{empty}", "--recall", "0.9", "--precision", "0.9"], "--precision and --recall are both given"),
+        (["calibrate", "{empty}", "--confidence", "0.1"], "--confidence is 0.1; give a number from 0.5 to 0.9999"),
+        (["calibrate", "{empty}", "--false-alarms", "0.0/day"], "--false-alarms is '0.0/day'; write a number above 0"),
+        (["calibrate", "{empty}", "--unknown", "magic"], "--unknown is 'magic'; it can be energy or distance"),
+        (["calibrate", "{empty}", "--accept", "0.9"], "--accept has no effect without --unknown; add it"),
         (["predict", "{corrupt}", "{film}"], "{corrupt}"),
         (["predict", "{empty}", "nothing.mp4"], "nothing.mp4 does not exist"),
         (["predict", "{empty}", "nothing*.mp4"], "nothing*.mp4 does not exist; check the path"),
@@ -136,6 +151,22 @@ def test_importing_marey_imports_no_torch() -> None:
         (["predict", "{empty}", "{film}", "--threshold", "2"], "--threshold is 2.0; give a number from 0 to 1"),
         (["plan", "nowhere"], "nowhere does not exist"),
         (["plan", "{films}", "--preset", "r3d_81"], "did you mean r3d_18"),
+        (["rebalance", "nowhere", "--method", "tau"], "nowhere does not exist"),
+        (["rebalance", "{empty}"], "Missing option '--method'"),
+        (["rebalance", "{empty}", "--method", "dis"], "--method is 'dis'; it can be crt, ncm, tau or lws"),
+        (["rebalance", "{empty}", "--method", "tau"], "{empty} is no run (it has no run.json)"),
+        (["rebalance", "{corrupt}", "--method", "tau"], "{corrupt} is no run"),
+        (
+            ["rebalance", "{empty}", "--method", "tau", "--shots", "20"],
+            "--shots is '20'; write the fewest and the most",
+        ),
+        (["rebalance", "{empty}", "--method", "tau", "--data", "nowhere"], "nowhere does not exist"),
+        (["rebalance", "{empty}", "--method", "tau", "--out", "{film}"], "--out is {film}, and {film} is a file"),
+        (["evaluate", "{corrupt}", "{films}", "--shots", "9,3"], "--shots is '9,3'; write the fewest and the most"),
+        (
+            ["evaluate", "{corrupt}", "{corrupt}", "{films}", "--fuse", "add", "--shots", "3,9"],
+            "--shots is about the training clips of one model, and --fuse merges several; drop one",
+        ),
         (["validate", "nowhere"], "nowhere does not exist"),
         (["stage", "{films}"], "holds no stage data set"),
         (["stage", "{new}", "--clips", "0"], "--clips is 0; give a number from 3 to 4000"),
@@ -195,12 +226,16 @@ def test_what_can_be_seen_at_once_is_refused_before_torch_is_imported(tmp_path: 
         ["train", ".", "--merge", "all"],
         ["train", ".", "--fold-seeds", "3"],
         ["evaluate", ".", "--views", "bad"],
+        ["calibrate", ".", "--false-alarms", "1"],
+        ["calibrate", ".", "--precision", "2"],
         ["predict", ".", "nothing.mp4"],
         ["predict", ".", "film.mp4", "--out", "film.mp4"],
         ["plan", ".", "--within", "0"],
         ["stage", "new", "--clips", "0"],
         ["runs", "nowhere"],
         ["cache", "--clear", "nothing"],
+        ["rebalance", ".", "--method", "dis"],
+        ["rebalance", ".", "--method", "tau", "--shots", "few"],
     ]
     program = (
         "import json, sys; from marey.app.cli import main\n"
@@ -217,9 +252,30 @@ def test_the_jobs_refuse_what_the_commands_refuse() -> None:
     commands = {flag_of(name): bounds for name, bounds in WISH_RANGES.items()}
     assert {flag: checks.RANGES[flag] for flag in commands} == commands
     assert checks.WORDS["--balance"] == BALANCES and checks.WORDS["--loss"] == LOSSES
+    assert METHODS == HOW
     assert checks.WORDS["--decoder"] == get_args(DecoderName)
     assert checks.WORDS["--clear"] == (*PARTS, "all")
     assert checks.WORDS["--level"] == tuple(LEVELS) and checks.WORDS["--style"] == STYLES
+    assert checks.WORDS["--unknown"] == WAYS and checks.RANGES["--confidence"] == CONFIDENCES
+    form, sentence = checks.FORMS["--false-alarms"]
+    for rate in (
+        "1/hour",
+        "0.5/day",
+        "20/week",
+        "3/minute",
+        "0/hour",
+        "0.0/day",
+        "00.1/day",
+        "1",
+        "1/h",
+        "-1/hour",
+        "",
+    ):
+        if re.fullmatch(form, rate):
+            assert parse_rate(rate) > 0
+        else:
+            with pytest.raises(UsageError, match=re.escape(f"--false-alarms is {rate!r}; {sentence}")):
+                parse_rate(rate)
     form, sentence = checks.FORMS["--views"]
     for views in ("1x1", "10x3", "1000X1", "0x1", "1001x3", "01x1", "3", "x", "-1x1", "1x2", "1x1x1", ""):
         if re.fullmatch(form, views):
