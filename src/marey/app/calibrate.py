@@ -36,7 +36,7 @@ def calibrate(
     ] = None,
     confidence: Annotated[
         float | None,
-        typer.Option("--confidence", callback=share, help="with which the clips must show that [default: 0.95]"),
+        typer.Option("--confidence", callback=checked, help="with which the clips must show that [default: 0.95]"),
     ] = None,
     unknown: Annotated[
         str | None,
@@ -99,7 +99,7 @@ def calibrate(
     if json:
         print_json(found.to_dict())
         return
-    print_table(("head", "temperature", "calibration error before", "after"), show.calibration_rows(found))
+    print_table(show.CALIBRATION_COLUMNS, show.calibration_rows(found))
     header, rows = show.threshold_rows(found)
     if rows:
         print_text(f"thresholds for {found.calibration.protocol['wanted']}:")

@@ -1,10 +1,11 @@
 """From what a model said of labelled clips to the score from which a class is on, for what a person asks for.
 
 Each wish must be met with confidence: its exact one-sided bound is what counts, not the figure on the clips at hand
-(Clopper and Pearson, Biometrika 1934, for shares; Garwood, Biometrika 1936, for rates). Clips count as independent.
-A threshold lies halfway between the lowest score that is on and the next below, so it sorts the clips as that score
-would. Recall and false alarms fall with the threshold, so their bounds hold for the threshold that is chosen; precision
-does not, and its bound leaves out that the best of several thresholds was taken.
+(Clopper and Pearson, Biometrika 1934, for shares; Garwood, Biometrika 1936, for rates). Clips count as independent; a
+score below 0 is of a clip for which nothing is ever on. A threshold lies halfway between the lowest score that is on
+and the next below, so it sorts the clips as that score would. Recall and false alarms fall with the threshold, so their
+bounds hold for the threshold that is chosen; precision does not, and its bound leaves out that the best of several
+thresholds was taken.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,16 +19,14 @@ from scipy.special import betaincinv, gammaincinv
 class Threshold:
     """A score from which a class is on, and how that fares on the clips that it was chosen on.
 
-    bound      at least this precision or recall, with the confidence that was asked for
-    alarms     clips that it is on for, right: those of them that show the class
-    positives  clips that show the class
+    bound   at least this precision or recall, with the confidence that was asked for
+    alarms  clips that it is on for, right: those of them that show the class
     """
 
     value: float
     bound: float
     alarms: int
     right: int
-    positives: int
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def threshold_for_precision(
     steps, alarms, right = _steps(scores, positive)
     bounds = share_at_least(right, alarms, confidence=confidence)
     reached = np.flatnonzero(bounds >= wanted)
-    return _chosen(steps, bounds, alarms, right, int(reached[-1]) if len(reached) else None)
+    return _chosen(steps, bounds, alarms, right, reached, -1)
 
 
 def threshold_for_recall(
@@ -68,16 +67,17 @@ def threshold_for_recall(
     """The highest threshold that finds at least `wanted` of the clips of the class."""
     steps, alarms, right = _steps(scores, positive)
     bounds = share_at_least(right, int(np.sum(positive)), confidence=confidence)
-    reached = np.flatnonzero((bounds >= wanted) & (steps >= 0))
-    return _chosen(steps, bounds, alarms, right, int(reached[0]) if len(reached) else None)
+    reached = np.flatnonzero(bounds >= wanted)
+    return _chosen(steps, bounds, alarms, right, reached, 0)
 
 
 def false_alarms_allowed(wanted: float, hours: float, *, confidence: float = 0.95) -> int | None:
     """The most false alarms in so many hours that still show a rate of at most `wanted`; None where not even 0 do."""
-    count = -1
-    while rate_at_most(count + 1, hours, confidence=confidence) <= wanted:
-        count += 1
-    return None if count < 0 else count
+    low, high = -1, int(wanted * hours) + 1  # the bound of a rate is above it, for any confidence from a half on
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if rate_at_most(middle, hours, confidence=confidence) <= wanted else (low, middle)
+    return None if low < 0 else low
 
 
 def supportable_rate(hours: float, *, confidence: float = 0.95) -> float:
@@ -118,7 +118,7 @@ def halfway(scores: Sequence[float] | np.ndarray, lowest_on: float) -> float:
 
 
 def _steps(scores: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(falling distinct scores, clips with at least that score, how many of them show the class)."""
+    """(falling distinct scores, clips with at least that score, how many of them show the class); none below 0."""
     scores, positive = np.asarray(scores, np.float64), np.asarray(positive, bool)
     if scores.shape != positive.shape or scores.ndim != 1:
         raise ValueError(f"scores are of shape {scores.shape}, truth of {positive.shape}; both must be (clips,)")
@@ -126,15 +126,16 @@ def _steps(scores: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.nda
         raise ValueError("no clip shows the class, so no threshold can be chosen")
     order = np.argsort(-scores, kind="stable")
     ends = np.flatnonzero(np.r_[np.diff(scores[order]) != 0, True])
+    ends = ends[scores[order][ends] >= 0]
     return scores[order][ends], ends + 1, np.cumsum(positive[order])[ends]
 
 
 def _chosen(
-    steps: np.ndarray, bounds: np.ndarray, alarms: np.ndarray, right: np.ndarray, place: int | None
+    steps: np.ndarray, bounds: np.ndarray, alarms: np.ndarray, right: np.ndarray, reached: np.ndarray, which: int
 ) -> Threshold | Unreachable:
-    """The threshold at a step; a score below 0 is of a clip for which nothing is ever on."""
-    possible = steps >= 0
-    if place is None or not possible[place]:
-        return Unreachable(float(bounds[possible].max(initial=0.0)))
+    """The threshold at the first or last (`which`) of the steps that are reached."""
+    if not len(reached):
+        return Unreachable(float(bounds.max(initial=0.0)))
+    place = int(reached[which])
     value = halfway(steps, float(steps[place]))
-    return Threshold(value, float(bounds[place]), int(alarms[place]), int(right[place]), int(right[-1]))
+    return Threshold(value, float(bounds[place]), int(alarms[place]), int(right[place]))

@@ -19,6 +19,7 @@ from .recognize import Recognition
 
 FORMAT = 1
 UNKNOWN = "unknown"  # label of the events for what is unlike anything that the model was taught
+ROUNDING = 1e-4  # by which novelty may differ from one batch to another, as a part of its range
 WAYS = ("energy", "distance")
 RATE = re.compile(r"([0-9]+(?:\.[0-9]+)?)/(minute|hour|day|week)")
 _HOURS = {"minute": 1 / 60, "hour": 1, "day": 24, "week": 168}
@@ -46,8 +47,9 @@ class UnknownRule:
         return count / len(self.known)
 
     def strangeness(self, novelty: np.ndarray) -> np.ndarray:
-        """(n,): the share of the known clips that are less novel, 0..1."""
-        return np.searchsorted(np.array(self.known), novelty, side="left") / len(self.known)
+        """(n,): the share of the known clips that are less novel, 0..1; what differs by rounding is equally novel."""
+        hair = ROUNDING * (self.known[-1] - self.known[0])
+        return np.searchsorted(np.array(self.known), novelty - hair, side="left") / len(self.known)
 
 
 @dataclass(frozen=True)
