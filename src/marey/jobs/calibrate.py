@@ -122,6 +122,7 @@ def calibrate(
         "groups": len({index if s.group is None else (s.group,) for index, s in enumerate(samples)}),
         "split": split,
         "source": manifest.source,
+        "missing_videos": len(listen.quarantine.reasons),
         "clips_trained_on": shown,
         **protocol,
     }
