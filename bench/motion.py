@@ -5,7 +5,7 @@
 The stage's 32 classes, every network trained from scratch on its own input with the same number of multiply-adds
 (--budget, in 10^12 of forward passes over the training clips; see cells.py), rate and rules, and tested on actors and
 scenes that it never saw. What is fused was trained apart: logits are added, nothing is trained again, so that it has
-spent what its two parts have. DMC-Net learns from the classes alone, without flow to imitate, as `marey train` does.
+spent what its two parts have. Flow teaches DMC-Net, which does without when it answers.
 
 point-light   the same networks on point-light films of the test's own actors and movements, which they were never
               trained on; classes that motion tells apart
