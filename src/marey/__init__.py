@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .errors import CheckpointError, DataError, MareyError, MissingExtra, UsageError, VideoError
-    from .jobs import calibrate, compare, evaluate, plan, predict, rebalance, train
+    from .jobs import calibrate, compare, evaluate, plan, predict, rank, rebalance, train
     from .models import add_double_attention, add_glore, add_nonlocal, add_off, inflate, octavize
     from .presets import convert_weights, create_model
     from .results import Evaluation, Segment, Timeline
@@ -42,6 +42,7 @@ _HOME = {
     "open_video": "video",
     "plan": "jobs",
     "predict": "jobs",
+    "rank": "jobs",
     "rebalance": "jobs",
     "train": "jobs",
 }
@@ -71,6 +72,7 @@ __all__ = [
     "open_video",
     "plan",
     "predict",
+    "rank",
     "rebalance",
     "train",
 ]

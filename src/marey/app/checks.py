@@ -19,6 +19,7 @@ RANGES: dict[str, tuple[float, float]] = {  # flag -> lowest and highest value t
     "--clip-norm": (1e-6, 1e6),
     "--clips": (3, 4000),
     "--confidence": (0.5, 0.9999),
+    "--count": (1, 10**9),
     "--crf": (0, 51),
     "--cutmix": (0, 10),
     "--ema": (0.5, 0.999999),
@@ -26,7 +27,9 @@ RANGES: dict[str, tuple[float, float]] = {  # flag -> lowest and highest value t
     "--fold-seeds": (1, 1000),
     "--folds": (2, 1000),
     "--gop": (0.01, 3600),
+    "--head-first": (0, 0.9),
     "--label-smoothing": (0, 0.9),
+    "--layer-decay": (0.01, 1),
     "--lr": (1e-10, 100),
     "--max-bad": (0, 10**9),
     "--merge-gap": (0, 1e9),
@@ -53,6 +56,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "--split": ("train", "val", "test"),
     "--speed": ("ultrafast", "fast", "medium"),
     "--style": ("figure", "point-light"),
+    "--transfer": ("fixed", "full", "lora"),
     "--unknown": ("energy", "distance"),
 }
 FORMS: dict[str, tuple[str, str]] = {  # flag -> what its value looks like, and how to say so

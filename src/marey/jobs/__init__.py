@@ -13,6 +13,7 @@ from .narrate import Narrator, Silent, progress_of
 from .plan import Plan, plan
 from .predict import output_files, predict
 from .prepare import ClassEdits, list_videos, load_data, pick_decoder, pick_workers
+from .ranking import Ranked, RankedClip, rank
 from .rebalancing import rebalance
 from .reencode import MANIFEST, PreparedFile, prepare_videos
 from .run import flag_of, list_runs, read_run, write_json
@@ -33,6 +34,8 @@ __all__ = [
     "Narrator",
     "Plan",
     "PreparedFile",
+    "Ranked",
+    "RankedClip",
     "Rebalanced",
     "ShotRow",
     "Silent",
@@ -62,6 +65,7 @@ __all__ = [
     "predict",
     "prepare_videos",
     "progress_of",
+    "rank",
     "read_run",
     "rebalance",
     "train",

@@ -10,9 +10,11 @@ from .classification import (
     top_k_correct,
 )
 from .evaluation import evaluate_scores
+from .few_shot import CLASSIFIERS, classify, draw_episode, estimate_over_episodes, few_shot_accuracies, linear_head
 from .fuse import ScoreSvm, fit_score_svm, merge_scores, stacked_scores
-from .intervals import bootstrap, estimate_class_mean, estimate_mean, paired_difference, wilson
+from .intervals import bootstrap, estimate_class_mean, estimate_mean, group_codes, paired_difference, wilson
 from .label_curve import fit_label_curve
+from .labelling import label_next, uncertainty
 from .novelty import ClassMeans, accepted, clips_to_accept, energy
 from .ranking import average_precision, mean_average_precision, precision_recall_curve, rank, roc_auc, roc_curve
 from .temperature import fit_temperature, negative_log_likelihood
@@ -30,6 +32,7 @@ from .thresholds import (
 )
 
 __all__ = [
+    "CLASSIFIERS",
     "ClassFigures",
     "ClassMeans",
     "Reliability",
@@ -40,18 +43,25 @@ __all__ = [
     "average_precision",
     "bootstrap",
     "class_figures",
+    "classify",
     "clips_to_accept",
     "confusion_matrix",
+    "draw_episode",
     "energy",
     "estimate_class_mean",
     "estimate_mean",
+    "estimate_over_episodes",
     "evaluate_scores",
     "expected_calibration_error",
     "false_alarms_allowed",
+    "few_shot_accuracies",
     "fit_label_curve",
     "fit_score_svm",
     "fit_temperature",
+    "group_codes",
     "halfway",
+    "label_next",
+    "linear_head",
     "mean_average_precision",
     "mean_per_class_accuracy",
     "merge_scores",
@@ -71,5 +81,6 @@ __all__ = [
     "threshold_for_recall",
     "top_k_accuracy",
     "top_k_correct",
+    "uncertainty",
     "wilson",
 ]
