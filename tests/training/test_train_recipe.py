@@ -13,7 +13,8 @@ from torch import nn
 from marey.errors import UsageError
 from marey.training import Recipe, warmup_cosine
 from marey.training.ema import MovingAverage
-from marey.training.optimizer import gradient_norm, load_optimizer, make_optimizer, optimizer_tensors
+from marey.training.optimizer import gradient_norm, load_optimizer, make_optimizer, optimizer_tensors, set_rates
+from marey.training.schedule import rate_at
 
 GOOD = Recipe(epochs=10)
 
@@ -30,6 +31,8 @@ GOOD = Recipe(epochs=10)
         ({"momentum": 1.0}, "momentum is 1.0; give a number from 0 to 0.9999"),
         ({"warmup_fraction": 1.0}, "warmup_fraction is 1.0; give a number from 0 to 0.9"),
         ({"final_lr_fraction": 2.0}, "final_lr_fraction is 2.0; give"),
+        ({"layer_decay": 0.0}, "layer_decay is 0.0; give a number from 0.01 to 1"),
+        ({"head_first": 0.95}, "head_first is 0.95; give a number from 0 to 0.9"),
         ({"clip_norm": 0.0}, "clip_norm is 0.0; give"),
         ({"accumulate": 0}, "accumulate is 0; give"),
         ({"ema_decay": 1.0}, "ema_decay is 1.0; give"),
@@ -98,6 +101,43 @@ def test_biases_and_norms_do_not_decay(name, factor) -> None:
     after = list(model.parameters())
     torch.testing.assert_close(after[0], before[0] * (1 - 0.1 * 0.5 * factor))
     assert all(torch.equal(a, b) for a, b in zip(after[1:], before[1:], strict=True))
+
+
+def test_every_parameter_is_in_one_group_with_the_rate_of_its_depth() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.Linear(4, 4), nn.Linear(4, 2))
+    depths = {"0.weight": 2, "0.bias": 2, "1.weight": 1, "1.bias": 1, "2.weight": 1, "2.bias": 1}
+    recipe = replace(GOOD, lr=0.8, layer_decay=0.5, warmup_fraction=0.0)
+    optimizer = make_optimizer(model, recipe, depths)
+    set_rates(optimizer, recipe, 0, 10)
+    rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    assert [rates[id(p)] for p in model.parameters()] == [0.2, 0.2, *[0.4] * 4, 0.8, 0.8]
+    sizes = [sum(p.numel() for p in group["params"]) for group in optimizer.param_groups]
+    assert sizes == [8, 2, 16, 12, 12, 4] and sum(sizes) == sum(p.numel() for p in model.parameters())
+    assert [group["weight_decay"] > 0 for group in optimizer.param_groups] == [True, False] * 3
+    plain = make_optimizer(model, recipe)
+    assert [len(group["params"]) for group in plain.param_groups] == [3, 5]
+    set_rates(plain, recipe, 5, 10)
+    assert [group["lr"] for group in plain.param_groups] == pytest.approx([0.4, 0.4])
+
+
+def test_what_lies_below_waits_for_the_classifier_and_then_warms_up() -> None:
+    recipe = replace(GOOD, lr=1.0, head_first=0.2, warmup_fraction=0.25, layer_decay=0.5)
+    top, below = ([rate_at(recipe, place, 10, depth=depth) for place in range(10)] for depth in (0, 1))
+    assert below[:2] == [0, 0] and below[2:5] == pytest.approx([0.25, 0.5, 0.5])
+    assert top == [warmup_cosine(place, 10, warmup_fraction=0.25) for place in range(10)]
+    assert all(a > b for a, b in zip(top, below, strict=True)) and below[-1] > 0
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_a_rate_of_zero_moves_nothing(name) -> None:
+    model, recipe = nn.Linear(3, 2), replace(GOOD, optimizer=name, head_first=0.5, weight_decay=0.5)
+    optimizer = make_optimizer(model, recipe, {"weight": 1, "bias": 0})
+    weight, bias = model.weight.detach().clone(), model.bias.detach().clone()
+    for place in (0, 1):
+        set_rates(optimizer, recipe, place, 4)
+        model(torch.ones(1, 3)).sum().backward()
+        optimizer.step()
+    assert torch.equal(model.weight, weight) and not torch.equal(model.bias, bias)
 
 
 @pytest.mark.parametrize("name", ["adamw", "sgd"])

@@ -133,6 +133,28 @@ def test_an_interrupt_leaves_a_resumable_state(tmp_path: Path, optimizer: str, s
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
 
 
+def test_layers_at_rates_of_their_own_and_frozen_statistics_go_on_too(tmp_path: Path) -> None:
+    """Ctrl-C comes while the body still waits for the classifier."""
+    recipe = Recipe(**{**RECIPE.to_dict(), "layer_decay": 0.5, "head_first": 0.6, "frozen_statistics": True})
+    depths = {"0.weight": 2, "0.bias": 2, "1.weight": 1, "1.bias": 1}
+
+    def interrupt(done: int, _: int) -> None:
+        if done == 9:
+            raise KeyboardInterrupt
+
+    model, unbroken = train(None, recipe=recipe, depths=depths)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, recipe=recipe, depths=depths, save_every_s=0.0, progress=interrupt)
+    tensors, begun = read_tensors(tmp_path / "state.safetensors")[1], make_model().state_dict()
+    same = {name: torch.equal(tensors[f"model.{name}"], tensor) for name, tensor in begun.items()}
+    assert same == {name: not name.startswith("3.") for name in begun}  # nothing but the classifier, nor statistics
+    other, resumed = train(tmp_path, recipe=recipe, depths=depths)
+    assert figures(resumed.history) == figures(unbroken.history)
+    ends = list(zip(model.state_dict().values(), other.state_dict().values(), begun.values(), strict=True))
+    assert all(torch.equal(a, b) for a, b, _ in ends)
+    assert [torch.equal(a, c) for a, _, c in ends] == [False] * 4 + [True] * 3 + [False] * 2
+
+
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
     model, fitted = train(tmp_path)
     told: list[tuple[int, int]] = []

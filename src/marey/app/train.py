@@ -17,6 +17,15 @@ from .console import Terminal, print_json, print_table, print_text
 FOLD_SEEDS = 5
 INTERRUPTED = 130
 From = Annotated[Path | None, typer.Option("--from", metavar="RUN|FILE", help="fine-tune these weights")]
+Transfer = Annotated[
+    str | None,
+    typer.Option(
+        "--transfer",
+        callback=checked,
+        help="what of --from goes on to learn: fixed (the classifier alone), full (everything) or lora "
+        "(the classifier, and low-rank adapters of a transformer) [default: full]",
+    ),
+]
 Folds = Annotated[
     int | None, typer.Option("--folds", callback=checked, help="grouped cross-validation instead of one split")
 ]
@@ -59,6 +68,20 @@ Patience = Annotated[
     typer.Option("--patience", callback=checked, help="stop after so many epochs without a better validation score"),
 ]
 Precision = Annotated[str, typer.Option("--precision", callback=checked, help="fp32 or bf16")]
+LayerDecay = Annotated[
+    float | None,
+    typer.Option(
+        "--layer-decay",
+        callback=checked,
+        help="of --from: how fast each layer learns beside the next [default: by rule]",
+    ),
+]
+HeadFirst = Annotated[
+    float | None,
+    typer.Option(
+        "--head-first", callback=checked, help="of --from: share of steps for the classifier alone [default: by rule]"
+    ),
+]
 TensorBoard = Annotated[bool, typer.Option("--tensorboard", help="write TensorBoard logs into the run")]
 
 
@@ -72,6 +95,7 @@ def train(
     data: o.Data,
     preset: o.PresetName = None,
     start_from: From = None,
+    transfer: Transfer = None,
     out: o.Out = None,
     kind: o.Kind = None,
     root: o.Root = None,
@@ -95,6 +119,8 @@ def train(
     clip_norm: ClipNorm = 1.0,
     patience: Patience = None,
     precision: Precision = "fp32",
+    layer_decay: LayerDecay = None,
+    head_first: HeadFirst = None,
     views: o.Views = None,
     max_bad: o.MaxBad = 3,
     no_cache: o.NoCache = False,

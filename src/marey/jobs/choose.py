@@ -15,6 +15,10 @@ from .run import flag_of
 
 FROZEN_BELOW = 5000  # clips; with fewer, or without a GPU, a frozen encoder learns more and sooner than a whole network
 STEPS_FROM_SCRATCH = 2400
+TRANSFERS = ("fixed", "full", "lora")
+LAYER_DECAY = 0.75  # of transformers that go on learning: what MAE and VideoMAE fine-tune with (arXiv:2203.12602)
+HEAD_FIRST = 0.1  # of the steps belong to a fresh classifier alone
+SMALL_BATCH = 16  # below, batch statistics are too rough to normalize by (Wu and He, ECCV 2018, arXiv:1803.08494)
 LINEAR_RECIPE, LINEAR_BATCH = (100, 0.3, 0.004), 32  # epochs, rate and weight decay of linear heads
 BALANCES = ("none", "sampling", "sqrt", "progressive", "weights")
 LOSSES = ("cross-entropy", "focal", "class-balanced", "logit-adjusted")
@@ -22,6 +26,7 @@ BALANCED_LOSSES = LOSSES[2:]  # those that are a cure of imbalance by themselves
 
 WISH_RANGES = {  # name of the wish -> lowest and highest value that makes sense
     **{name: RANGES[name] for name in ("epochs", "lr", "weight_decay", "clip_norm", "accumulate", "patience", "seed")},
+    **{name: RANGES[name] for name in ("layer_decay", "head_first")},
     "ema": RANGES["ema_decay"],
     "batch_size": (1, 100_000),
     "smoothing": (0, 0.9),
@@ -37,6 +42,8 @@ class Wishes:
     smoothing, mixup, cutmix  strengths; 0 is off
     balance                   one of BALANCES: what is done about rare classes
     loss                      one of LOSSES
+    transfer                  one of TRANSFERS: what of a network that has learned elsewhere goes on to learn
+    layer_decay, head_first   of a network that goes on to learn in full
     The others are those of a Recipe.
     """
 
@@ -54,6 +61,9 @@ class Wishes:
     clip_norm: float = 1.0
     patience: int | None = None
     precision: str = "fp32"
+    transfer: str | None = None
+    layer_decay: float | None = None
+    head_first: float | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -61,7 +71,11 @@ class Wishes:
             check_range(flag_of(name), getattr(self, name), least, most)
         if self.precision not in ("fp32", "bf16"):
             raise UsageError(f"--precision is {self.precision!r}; it can be fp32 or bf16")
-        for flag, value, words in (("--balance", self.balance, BALANCES), ("--loss", self.loss, LOSSES)):
+        for flag, value, words in (
+            ("--balance", self.balance, BALANCES),
+            ("--loss", self.loss, LOSSES),
+            ("--transfer", self.transfer, TRANSFERS),
+        ):
             if value is not None and value not in words:
                 raise UsageError(f"{flag} is {value!r}; it can be {', '.join(words[:-1])} or {words[-1]}")
         if self.loss in BALANCED_LOSSES and self.balance not in (None, "none"):
@@ -74,6 +88,20 @@ class Wishes:
     def of(cls, arguments: Mapping[str, Any]) -> "Wishes":
         """Those among the arguments of a job."""
         return cls(**{field.name: arguments[field.name] for field in fields(cls) if field.name in arguments})
+
+
+@dataclass(frozen=True)
+class Start:
+    """How a network that has learned elsewhere goes on.
+
+    transfer  one of TRANSFERS
+    layered   whether it has transformer blocks, and so layers that learn at rates of their own
+    fresh     whether its classifier starts anew
+    """
+
+    transfer: str
+    layered: bool
+    fresh: bool
 
 
 @dataclass(frozen=True)
@@ -121,34 +149,47 @@ def default_balance(preset: Preset, loss: str) -> str:
 
 
 def choose_recipe(
-    preset: Preset, wishes: Wishes, *, clips: int, fine_tune: bool = False, watched: bool = False
+    preset: Preset, wishes: Wishes, *, clips: int, start: Start | None = None, watched: bool = False
 ) -> tuple[Recipe, int]:
     """(recipe, batch size): what the user named, and rules for the rest.
 
     linear       convex: descent with momentum, and the weight decay that won on the design half of real clips
-    frozen       another head on fixed features: a small problem; many cheap epochs, strong decay
-    whole        about STEPS_FROM_SCRATCH optimizer steps at batch 16; when fine-tuning a tenth of the rate; the
-                 preset's own rate where it has one
+    frozen       another head on fixed features: a small problem; many cheap epochs, strong decay; a network whose
+                 features are fixed by --transfer the same, faster and with less decay, as its classifier is small
+    whole        about STEPS_FROM_SCRATCH optimizer steps at batch 16; the preset's own rate where it has one. One that
+                 goes on learning at a tenth of the rate, a fresh classifier first, transformers slower with depth,
+                 with frozen batch statistics where batches are small; adapters at half the rate, without decay
 
+    start    how it goes on from what it has learned elsewhere, if it does
     watched  whether there are clips to validate on; UsageError where patience is asked for without them
     """
     if wishes.patience is not None and not watched:
         raise UsageError(f"--patience is {wishes.patience}, but there is no val split to watch; drop it, or name one")
+    how = start.transfer if start else None
+    fixed = preset.frozen or how == "fixed"
     batch = wishes.batch_size or (LINEAR_BATCH if preset.linear else 64 if preset.frozen else 16)
-    steps = max(1, clips // batch)
+    epochs = max(10, min(200, round(STEPS_FROM_SCRATCH / max(1, clips // batch))))
     if preset.linear:
         by_rule = LINEAR_RECIPE
     elif preset.frozen:
         by_rule = (100, 1e-3, 0.1)
+    elif how == "fixed":
+        by_rule = (epochs, 1e-2, 0.02)
+    elif how == "lora":
+        by_rule = (epochs, 1e-3, 0.0)
     else:
-        rate = preset.lr or (3e-4 if fine_tune else 2e-3)
-        by_rule = (max(10, min(200, round(STEPS_FROM_SCRATCH / steps))), rate, 0.05)
+        by_rule = (epochs, preset.lr or (3e-4 if start else 2e-3), 0.05)
+    full = start if how == "full" and not fixed else None
+    decay, head_first = (LAYER_DECAY if full and full.layered else 1.0), (HEAD_FIRST if full and full.fresh else 0.0)
     recipe = Recipe(
         epochs=by_rule[0] if wishes.epochs is None else wishes.epochs,
         lr=by_rule[1] if wishes.lr is None else wishes.lr,
         weight_decay=by_rule[2] if wishes.weight_decay is None else wishes.weight_decay,
         optimizer="sgd" if preset.linear else "adamw",
         warmup_fraction=0.0 if preset.linear else 0.1,
+        layer_decay=decay if wishes.layer_decay is None else wishes.layer_decay,
+        head_first=head_first if wishes.head_first is None else wishes.head_first,
+        frozen_statistics=how in ("fixed", "lora") or (full is not None and batch < SMALL_BATCH),
         ema_decay=wishes.ema,
         accumulate=wishes.accumulate,
         clip_norm=wishes.clip_norm,

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import cast
 
 import numpy as np
@@ -18,11 +18,16 @@ from .narrate import Narrator, progress_of
 from .run import decoder_version
 
 
-def encoder_hash(model: VideoModel) -> str:
-    """Twelve hex digits over the architecture and every tensor of what `encode` runs: all of a model that learns."""
+def encoder_hash(model: VideoModel, *, but: Collection[str] = ()) -> str:
+    """Twelve hex digits over the architecture and every tensor of what `encode` runs: all of a model that learns.
+
+    but  names of tensors that are known to be the classifier's
+    """
     encoder = cast(nn.Module, model.encoder) if model.frozen else model  # the part of a frozen model is called so
     digest = hashlib.sha256(repr(encoder).encode())
     for key, tensor in sorted(encoder.state_dict().items()):
+        if key in but:
+            continue
         digest.update(key.encode())
         digest.update(tensor.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:12]
@@ -43,18 +48,20 @@ def encode_samples(
     use_cache: bool = True,
     what: str = "encode",
     order: FrameOrder = "as filmed",
+    classifier: Collection[str] = (),
 ) -> dict[int, Tensor]:
     """Index of the sample -> (views * crop_count, ...) output of `model.encode`, on the CPU.
 
     The key of a cached array is the hash of the video, the span, the clip specification, the views, the decoder
     with its version, the order of frames and the hash of the encoder: change any of them and the clip is encoded anew.
+    `classifier` names the parameters that `encode` does not use, where they are known.
     """
     recipe = {
         "spec": spec.to_dict(),
         "views": views,
         "crops": crop_count,
         "decoder": decoder_version(decoder),
-        "encoder": encoder_hash(model),
+        "encoder": encoder_hash(model, but=classifier),
         **({} if order == "as filmed" else {"order": order}),
     }
     cache = FeatureCache(recipe=json.dumps(recipe, sort_keys=True))

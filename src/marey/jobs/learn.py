@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data import FrameStore, Manifest, Quarantine, Sample, TrainingBatches, view_batches
+from ..nn.lora import merge_adapters
 from ..tasks import Recognition, mirror_columns
 from ..training import (
     Fitted,
@@ -45,13 +46,15 @@ def learn(
     narrator: Narrator,
 ) -> Fitted:
     """Train on `train`, watch `val` (may be empty); the lesson's model holds the result afterwards."""
-    if lesson.model.frozen:
+    if lesson.reads_features:
         features = [
             encode_all(lesson, part, quarantine, narrator, what=what)
             for part, what in ((train, "encode"), (val, "encode validation"))
         ]
         return learn_head(lesson, features[0], train, features[1], val, out=out, narrator=narrator)
-    return _learn_whole(lesson, manifest, train, val, out=out, quarantine=quarantine, narrator=narrator)
+    fitted = _learn_whole(lesson, manifest, train, val, out=out, quarantine=quarantine, narrator=narrator)
+    merge_adapters(lesson.model)
+    return fitted
 
 
 def encode_all(
@@ -71,6 +74,7 @@ def encode_all(
         narrator=narrator,
         use_cache=lesson.use_cache,
         what=what,
+        classifier=lesson.transfer.classifier if lesson.transfer else (),
     )
 
 
@@ -297,10 +301,11 @@ def _fit(
         recipe=lesson.recipe,
         validate=validate,
         batches_per_epoch=count,
+        depths=lesson.transfer.depths if lesson.transfer else None,
         out=out,
         device=str(lesson.device),
         tensorboard=lesson.tensorboard,
         progress=progress_of(narrator, "train"),
-        on_epoch=None if lesson.model.frozen else partial(tell_epoch, narrator, lesson.recipe.epochs),
+        on_epoch=None if lesson.reads_features else partial(tell_epoch, narrator, lesson.recipe.epochs),
         say=narrator.say,
     )

@@ -8,11 +8,12 @@ import torch
 from ..data import Manifest
 from ..errors import UsageError
 from ..models import VideoModel
-from ..presets import Preset, create_model, start_from_checkpoint, variant_in
+from ..presets import Preset, create_model
 from ..tasks import Recognition
-from ..training import Recipe, load_checkpoint
+from ..training import Recipe
 from ..video import ClipSpec, DecoderName
 from .choose import Wishes, choose_recipe, default_balance
+from .transfer import Transfer, prepare_transfer, started
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Lesson:
     """What is taught to which model, how and with what.
 
     variant    of the preset, as the checkpoint that it starts from has it
+    transfer   what of it goes on to learn, where it starts from a checkpoint
     balance    one of BALANCES, and loss one of LOSSES: what is done about rare classes
     mixup, cutmix  strengths of mixing clips; 0 is off
     """
@@ -33,6 +35,7 @@ class Lesson:
     workers: int
     decoder: DecoderName = "pyav"
     variant: str | None = None
+    transfer: Transfer | None = None
     smoothing: float = 0.0
     mixup: float = 0.0
     cutmix: float = 0.0
@@ -40,6 +43,11 @@ class Lesson:
     loss: str = "cross-entropy"
     tensorboard: bool = False
     use_cache: bool = True
+
+    @property
+    def reads_features(self) -> bool:
+        """Whether its classifier learns alone, from features that are computed once."""
+        return self.model.frozen or (self.transfer is not None and self.transfer.start.transfer == "fixed")
 
 
 def make_lesson(
@@ -60,7 +68,6 @@ def make_lesson(
 
     watched  whether there are clips to validate on
     """
-    recipe, batch_size = choose_recipe(preset, wishes, clips=clips, fine_tune=start_from is not None, watched=watched)
     task = Recognition.of(manifest)
     if task.multi_label and wishes.loss == "logit-adjusted":
         raise UsageError(
@@ -68,11 +75,12 @@ def make_lesson(
         )
     torch.manual_seed(wishes.seed)
     if start_from is None:
-        variant, model = None, create_model(preset.name, num_classes=task.classes)
+        variant, model, transfer = None, create_model(preset.name, num_classes=task.classes), None
     else:  # the checkpoint has all weights, so those that the preset would begin with are not asked for
-        variant = variant_in(load_checkpoint(start_from)[0])
-        model = preset.builder(variant)(num_classes=task.classes)
-        start_from_checkpoint(model, start_from)
+        variant, model, fresh = started(preset, task, start_from)
+        transfer = prepare_transfer(preset, model, preset.fed(variant), how=wishes.transfer, fresh=fresh)
+    start = transfer.start if transfer else None
+    recipe, batch_size = choose_recipe(preset, wishes, clips=clips, start=start, watched=watched)
     return Lesson(
         model=model,
         spec=preset.fed(variant),
@@ -83,6 +91,7 @@ def make_lesson(
         workers=workers,
         decoder=decoder,
         variant=variant,
+        transfer=transfer,
         smoothing=wishes.smoothing,
         mixup=wishes.mixup,
         cutmix=wishes.cutmix,

@@ -42,6 +42,7 @@ from .run import (
     refuse_damaged_state,
 )
 from .scores import keep_model, model_file, parse_views
+from .transfer import refuse_transfer, told
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ def train(
     *,
     preset: str | None = None,
     start_from: str | Path | None = None,
+    transfer: str | None = None,
     out: str | Path | None = None,
     kind: str | None = None,
     root: str | Path | None = None,
@@ -79,6 +81,8 @@ def train(
     clip_norm: float = 1.0,
     patience: int | None = None,
     precision: str = "fp32",
+    layer_decay: float | None = None,
+    head_first: float | None = None,
     views: str | None = None,
     max_bad: int = 3,
     use_cache: bool = True,
@@ -91,8 +95,10 @@ def train(
 ) -> Trial:
     """Train on DATA and evaluate on clips that were held out.
 
-    What is None is decided by rule and told. Where `out` holds an unfinished run of the same arguments and data, it
-    goes on from there; a finished one is returned as it is. Raises UsageError (and its kinds) before it writes.
+    What is None is decided by rule and told. `transfer` says what of `start_from` goes on to learn: "fixed" (only the
+    classifier), "full" (all of it; the rule) or "lora" (the classifier, and low-rank adapters). Where `out` holds an
+    unfinished run of the same arguments and data, it goes on from there; a finished one is returned as it is. Raises
+    UsageError (and its kinds) before it writes.
     """
     asked = arguments_of(locals(), but=("out", "device", "workers", "use_cache", "narrator"))
     narrator, edits, views = narrator or Silent(), edits or ClassEdits(), views or "1x1"
@@ -101,6 +107,7 @@ def train(
     check_range("--max-bad", max_bad, 0, 10**9)
     parse_views(views)
     weights, held = _starting_point(start_from, preset)
+    refuse_transfer(held, wishes)
     manifest = load_data(data, kind=kind, root=root, group_by=group_by, edits=edits)
     refuse_hopeless(manifest)
     choice = Choice(held, "") if held else choose_preset(manifest, name=preset, device=place)
@@ -245,6 +252,8 @@ def tell_plan(narrator: Narrator, manifest: Manifest, choice: Choice, lesson: Le
         + (f" ({choice.why})" if choice.why else "")
         + f"; {counted(lesson.recipe.epochs, 'epoch')}, batch {lesson.batch_size}, rate {lesson.recipe.lr:g}"
     )
+    if lesson.transfer:
+        narrator.say(told(lesson.transfer, lesson.recipe))
     narrator.say(f"run: {folder}")
     narrator.detail(
         ", ".join(f"{name} {value}" for name, value in lesson.recipe.to_dict().items() if value is not None)

@@ -33,6 +33,13 @@ from .sound import SoundNet
 from .spynet import SPyNet, spynet_flow
 from .surgery import add_double_attention, add_glore, add_nonlocal
 from .timesformer import TimeSformer
+from .transfer import (
+    add_adapters,
+    classifier_parameters,
+    freeze_body,
+    parameter_depths,
+    transformer_blocks,
+)
 from .two_stream import Fused3D, SnippetNet, TwoStream, flow_kernel, flow_start
 from .vgg import VGG
 from .video_lstm import VideoLstm
@@ -82,22 +89,27 @@ __all__ = [
     "VideoMAE",
     "VideoModel",
     "VideoResNet",
+    "add_adapters",
     "add_double_attention",
     "add_glore",
     "add_nonlocal",
     "add_off",
+    "classifier_parameters",
     "discriminator_loss",
     "distillation_loss",
     "flow_kernel",
     "flow_start",
     "fooling_loss",
+    "freeze_body",
     "inception_i3d",
     "inflate",
     "last_layers",
     "octavize",
     "off_network",
+    "parameter_depths",
     "read_by",
     "s3d",
     "spynet_flow",
+    "transformer_blocks",
     "with_nearest_means",
 ]

@@ -145,7 +145,7 @@ class PoolingBlock(nn.Module):
 
     @property
     def _widens(self) -> bool:
-        return isinstance(self.project, nn.Linear)
+        return not isinstance(self.project, nn.Identity)
 
     def _pooled(self, x: Tokens) -> Float[Tensor, "b q d"]:
         if isinstance(self.skip, nn.Identity):

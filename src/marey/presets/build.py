@@ -8,6 +8,7 @@ from typing import SupportsIndex
 from ..errors import CheckpointError, UsageError
 from ..models import VideoModel, flow_start, with_nearest_means
 from ..training.checkpoint import load_checkpoint, load_into
+from .fit import head_of
 from .hub import held_hub_preset, hub_preset, is_hub_name
 from .octave import IMPOSSIBLE
 from .preset import Preset
@@ -83,13 +84,18 @@ def check_classes(num_classes: object) -> None:
         raise UsageError(f"num_classes is {num_classes}; a model needs at least 1")
 
 
-def start_from_checkpoint(model: VideoModel, weights: str | os.PathLike[str]) -> list[str]:
+def start_from_checkpoint(
+    model: VideoModel, weights: str | os.PathLike[str], *, same_classes: bool = True
+) -> list[str]:
     """Fill a model with the tensors of a checkpoint of the same network, to train it on from there.
 
     A network of motion may start from the same one of RGB, whose first kernels are averaged over RGB (`flow_kernel`).
 
     What depends on the classes (the same shape but for a first dimension that counts them) is taken only where their
     number is the same, and means of classes never are; the names of what keeps its fresh values come back.
+
+    same_classes  whether the classes are the checkpoint's, if there are as many; if not, their tensors stay fresh too
+
     CheckpointError for anything else that does not fit.
     """
     header, tensors = load_checkpoint(weights)
@@ -107,9 +113,16 @@ def start_from_checkpoint(model: VideoModel, weights: str | os.PathLike[str]) ->
         and own[name].shape[1:] == tensor.shape[1:]
         and len(tensor) == before
     ]
+    if not same_classes:
+        fresh = [name for name in tensors if name in own and (name in fresh or name in classes_tensors(header))]
     fresh = [*fresh, *(name for name in own if name.rpartition(".")[0] in means)]
     load_into(model, tensors | {name: own[name] for name in fresh}, path=weights)
     return fresh
+
+
+def classes_tensors(header: dict) -> list[str]:
+    """Names of the tensors of a checkpoint's network whose shape depends on the number of classes."""
+    return list(head_of(preset_in(header), variant_in(header)))
 
 
 def preset_in(header: dict) -> Preset:

@@ -1,7 +1,7 @@
 """The one training loop, on Hugging Face Accelerate: CPU, GPU, and several of them under plain torchrun."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,7 @@ def fit(
     device: str = "auto",
     validate: Validate | None = None,
     batches_per_epoch: int | None = None,
+    depths: Mapping[str, int] | None = None,
     save_every_s: float = 60.0,
     tensorboard: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -53,6 +54,8 @@ def fit(
     validate   model, in evaluation mode with averaged weights -> figures, which get "val_" before their names. Under
                torchrun every process calls it, and the main one's answer counts
     batches_per_epoch  needed where `len(batches(epoch))` is not known
+    depths     name of a parameter -> blocks between it and the classifier: what `recipe.layer_decay` and
+               `recipe.head_first` go by. Those it does not name are the classifier's own
     save_every_s  the state is saved when an epoch ends (less often if that takes over 5 % of the time), and within an
                epoch after this many seconds. Going on within an epoch makes and drops its batches up to that place;
                a DataLoader whose `batch_sampler` is a plain list skips them without loading
@@ -78,6 +81,7 @@ def fit(
             validate=validate,
             save_every_s=save_every_s,
             told=Told(progress, on_epoch, say) if main else Told(),
+            depths=depths,
         )
         run.begin(step, batches, batches_per_epoch)
         with Log(folder if main else None, run.at.history, tensorboard=tensorboard and main) as log:

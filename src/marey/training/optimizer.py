@@ -7,26 +7,39 @@ from torch.optim import SGD, AdamW, Optimizer
 
 from ..errors import UsageError
 from .recipe import Recipe
+from .schedule import rate_at
 
 
-def make_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
+def make_optimizer(model: nn.Module, recipe: Recipe, depths: Mapping[str, int] | None = None) -> Optimizer:
     """The recipe's optimizer over the trainable parameters; those of fewer than two dimensions do not decay.
+
+    depths  name of a parameter -> blocks between it and the classifier, which is at 0, as are those it does not name;
+            each depth has its own groups, whose "depth" `set_rates` reads
 
     Raises UsageError when nothing is trainable.
     """
-    trainable = [p for p in model.parameters() if p.requires_grad]
+    depths = depths or {}
+    trainable = [(depths.get(name, 0), p) for name, p in model.named_parameters() if p.requires_grad]
     if not trainable:
         raise UsageError(f"{type(model).__name__} has no trainable parameter; unfreeze a part of it")
-    groups = [
-        {"params": [p for p in trainable if p.ndim >= 2], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in trainable if p.ndim < 2], "weight_decay": 0.0},
-    ]
+    groups = []
+    for depth in sorted({depth for depth, _ in trainable}):
+        here = [p for at, p in trainable if at == depth]
+        weights, vectors = [p for p in here if p.ndim >= 2], [p for p in here if p.ndim < 2]
+        groups.append({"params": weights, "weight_decay": recipe.weight_decay, "depth": depth})
+        groups.append({"params": vectors, "weight_decay": 0.0, "depth": depth})
     groups = [group for group in groups if group["params"]]
-    fused = all(p.device.type in ("cpu", "cuda") for p in trainable)
+    fused = all(p.device.type in ("cpu", "cuda") for _, p in trainable)
     if recipe.optimizer == "sgd":
         nesterov = recipe.momentum > 0
         return SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=nesterov, fused=fused)
     return AdamW(groups, lr=recipe.lr, fused=fused)
+
+
+def set_rates(optimizer: Optimizer, recipe: Recipe, place: int, total: int) -> None:
+    """Gives each group the rate of its depth for the step at `place` of `total`."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate_at(recipe, place, total, depth=group["depth"])
 
 
 def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:

@@ -16,6 +16,8 @@ RANGES: dict[str, tuple[float, float]] = {  # the lowest and highest value that 
     "momentum": (0, 0.9999),
     "warmup_fraction": (0, 0.9),
     "final_lr_fraction": (0, 1),
+    "layer_decay": (0.01, 1),
+    "head_first": (0, 0.9),
     "clip_norm": (1e-6, 1e6),
     "accumulate": (1, 100_000),
     "ema_decay": (0.5, 0.999999),
@@ -35,6 +37,9 @@ class Recipe:
     weight_decay       on weights of two or more dimensions, never on biases and norms; "sgd" adds it to the gradient
     momentum           of "sgd"
     warmup_fraction    of all steps, in which the rate rises; then it falls along a cosine to lr * final_lr_fraction
+    layer_decay        how much slower each block learns than the next, where `fit` is told their depths; 1 is alike
+    head_first         of all steps, in which only the classifier learns, where `fit` is told what lies below it
+    frozen_statistics  batch normalization keeps its running mean and variance, and uses them in training too
     clip_norm          longest gradient allowed; None lets any pass
     accumulate         batches whose gradients make one optimizer step
     ema_decay          moving average of the parameters, used for validation and as the result; None has none
@@ -53,6 +58,9 @@ class Recipe:
     momentum: float = 0.9
     warmup_fraction: float = 0.1
     final_lr_fraction: float = 0.0
+    layer_decay: float = 1.0
+    head_first: float = 0.0
+    frozen_statistics: bool = False
     clip_norm: float | None = 1.0
     accumulate: int = 1
     ema_decay: float | None = None

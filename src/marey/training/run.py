@@ -22,9 +22,9 @@ from .ema import MovingAverage
 from .engine import share
 from .gradients import Gradients, Step
 from .log import Log, Row
-from .optimizer import gradient_norm, make_optimizer
+from .optimizer import gradient_norm, make_optimizer, set_rates
 from .recipe import Recipe
-from .schedule import warmup_cosine
+from .schedule import rate_at
 from .state import Parts, Position, load_state, save_state
 from .tally import Tally
 
@@ -59,12 +59,13 @@ class TrainingRun:
         validate: Validate | None,
         save_every_s: float,
         told: Told,
+        depths: Mapping[str, int] | None = None,
     ) -> None:
         self._accelerator, self._model, self._recipe = accelerator, model.to(accelerator.device), recipe
         self._out, self._validate, self._told = out, validate, told
         self._trainable = [p for p in model.parameters() if p.requires_grad]
         share(accelerator, model.state_dict().values())
-        optimizer = make_optimizer(model, recipe)
+        optimizer = make_optimizer(model, recipe, depths)
         average = MovingAverage(model, decay=recipe.ema_decay) if recipe.ema_decay else None
         self._parts = Parts(model, optimizer, average, {})
         self._save_every_s, self._save_cost_s, self._saved_s = save_every_s, 0.0, time.monotonic()
@@ -85,7 +86,7 @@ class TrainingRun:
     def epoch(self, batches: Batches, log: Log) -> None:
         """Trains one epoch, or what is left of it; then validates, writes its row and saves the state."""
         self._mark_s = time.perf_counter()
-        self._model.train()
+        learning(self._model, frozen_statistics=self._recipe.frozen_statistics)
         every = flush_steps(self._accelerator.device)
         with closing(self._pulled(batches)) as pulled:
             while window := list(islice(pulled, self._recipe.accumulate)):
@@ -141,7 +142,7 @@ class TrainingRun:
 
     def _learn(self, window: list[Any]) -> None:
         """One optimizer step on the window's batches."""
-        at, rate = self.at, self._rate()
+        at = self.at
 
         def seed() -> None:
             self._seed("step", at.batch, self._accelerator.process_index)
@@ -149,26 +150,20 @@ class TrainingRun:
         samples, figures = self._gradients.fill(window, seed=seed, say=self._told.sentence)
         at.micro = self._gradients.micro
         figures["grad_norm"] = gradient_norm(self._trainable, self._recipe.clip_norm)
-        for group in self._parts.optimizer.param_groups:
-            group["lr"] = rate
+        place, total = self._place()
+        set_rates(self._parts.optimizer, self._recipe, place, total)
         self._parts.optimizer.step()
         self._parts.optimizer.zero_grad(set_to_none=True)
         if self._parts.average:
             self._parts.average.update(at.step)
-        self._tally.add(samples, figures, step=at.step, lr=rate)
+        self._tally.add(samples, figures, step=at.step, lr=rate_at(self._recipe, place, total))
         at.batch += len(window)
         at.step += 1
 
-    def _rate(self) -> float:
-        """By place, not by steps taken: an epoch that comes out shorter does not shift the ones after it."""
-        recipe, each = self._recipe, -(-self._batches_per_epoch // self._recipe.accumulate)
-        place = self.at.epoch * each + self.at.batch // recipe.accumulate
-        return recipe.lr * warmup_cosine(
-            place,
-            recipe.epochs * each,
-            warmup_fraction=recipe.warmup_fraction,
-            final_fraction=recipe.final_lr_fraction,
-        )
+    def _place(self) -> tuple[int, int]:
+        """(the next step, all steps), by place: an epoch that comes out shorter does not shift the ones after it."""
+        each = -(-self._batches_per_epoch // self._recipe.accumulate)
+        return self.at.epoch * each + self.at.batch // self._recipe.accumulate, self._recipe.epochs * each
 
     def _close_epoch(self) -> dict[str, float | int]:
         """Validates, picks the best, moves on to the next epoch; returns the row."""
@@ -250,6 +245,15 @@ class TrainingRun:
             save_state(self._out / STATE, self.at, self._parts, self._plan)
             self._saved_s = time.monotonic()
             self._save_cost_s = self._saved_s - began
+
+
+def learning(model: nn.Module, *, frozen_statistics: bool) -> None:
+    """Training mode, but for batch normalization where its statistics are frozen."""
+    model.train()
+    if frozen_statistics:
+        for module in model.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()
 
 
 def flush_steps(device: torch.device) -> int:
