@@ -1,6 +1,7 @@
 """From a finished run to one whose classifier is balanced: every method, frozen and whole networks, refusals."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,12 +10,13 @@ import torch
 from torch.nn import functional
 
 from marey.app.cli import main
+from marey.data import read_manifest, write_manifest
 from marey.errors import UsageError
 from marey.jobs import Rebalanced, Trial, evaluate, open_model, predict, read_run, rebalance, train
 from marey.jobs.decouple import METHODS, balance
 from marey.models import VideoModel, last_layers
 from marey.presets import find_preset, start_from_checkpoint
-from marey.training import load_checkpoint
+from marey.training import load_checkpoint, save_checkpoint
 
 CLASSES = 3
 
@@ -47,6 +49,25 @@ def whole(small_films: Path, tmp_path_factory: pytest.TempPathFactory) -> Trial:
     place = tmp_path_factory.mktemp("whole")
     data = table(small_films, place / "tail.csv", sides=SIDES)
     return train(data, preset="single_frame_stage", epochs=1, workers=0, out=place / "run")
+
+
+@pytest.fixture(autouse=True)
+def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("marey.jobs.decouple.LWS_STEPS", 10)
+
+
+def edited(trial: Trial, out: Path, *, sides: dict[str, str] | None = None, **header: object) -> Path:
+    """A copy of a run whose splits have other names, or whose model's header says something else."""
+    shutil.copytree(trial.folder, out)
+    if sides:
+        manifest = read_manifest(out / "manifest.parquet")
+        samples = tuple(replace(s, split=sides.get(s.split or "", s.split)) for s in manifest.samples)
+        (out / "manifest.parquet").unlink()
+        write_manifest(replace(manifest, samples=samples), out / "manifest.parquet", "parquet")
+    if header:
+        old, tensors = load_checkpoint(out / "model.safetensors")
+        save_checkpoint(out / "model.safetensors", tensors, old | header)
+    return out
 
 
 def small(classes: int = CLASSES) -> tuple[VideoModel, tuple[torch.Tensor, torch.Tensor]]:
@@ -102,7 +123,7 @@ def test_an_unknown_method_and_a_network_that_ends_otherwise() -> None:
         balanced("crt", rcn, (torch.randn(6, width), clips[1][:6]))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [pytest.param(m, marks=[pytest.mark.slow] * (m != "ncm")) for m in METHODS])
 def test_a_balanced_run_is_a_run_like_any_other(method: str, trial: Trial, tmp_path: Path, small_films: Path) -> None:
     out = tmp_path / "balanced"
     result = rebalance(trial.folder, method=method, shots="2,4", out=out, workers=0)
@@ -125,7 +146,7 @@ def test_a_balanced_run_is_a_run_like_any_other(method: str, trial: Trial, tmp_p
     assert info["command"] == f"marey rebalance {trial.folder} --method {method} --out {out} --shots 2,4"
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [pytest.param(m, marks=[pytest.mark.slow] * (m != "tau")) for m in METHODS])
 def test_whole_networks_are_balanced_behind_their_representation(method: str, whole: Trial, tmp_path: Path) -> None:
     result = rebalance(whole.folder, method=method, out=tmp_path / "out", workers=0)
     own, now = (open_model(folder).model.state_dict() for folder in (whole.folder, result.folder))
@@ -156,43 +177,31 @@ def test_other_clips_may_be_named(trial: Trial, small_films: Path, tmp_path: Pat
     assert not (tmp_path / "other").exists()
 
 
-def test_tau_needs_clips_to_choose_on_and_others_to_tell(small_films: Path, tmp_path: Path) -> None:
-    rows = ["path,label,source,split"]
-    few = [f"{small_films}/{label}/{label}{i}.mp4,{label},s{i}," for label in SIDES for i in range(4)]
-    (tmp_path / "few.csv").write_text("\n".join([*rows, *few]))
-    kept = [f"{row}{'train' if ',s0,' in row or ',s1,' in row else 'val'}" for row in few]
-    (tmp_path / "kept.csv").write_text("\n".join([*rows, *kept]))
-    for name, missing in (("few", "validation"), ("kept", "test")):
-        run = train(tmp_path / f"{name}.csv", preset="motion", epochs=1, workers=0, out=tmp_path / name)
+def test_tau_needs_clips_to_choose_on_and_others_to_tell(trial: Trial, tmp_path: Path) -> None:
+    for sides, missing in (({"val": "train"}, "validation"), ({"test": "train"}, "test")):
+        run = edited(trial, tmp_path / missing, sides=sides)
         with pytest.raises(UsageError, match=f"has no {missing} clips, and tau is chosen on validation clips and told"):
-            rebalance(run.folder, method="tau", workers=0)
-    note = "on the validation clips"
-    found = rebalance(run.folder, method="ncm", workers=0, out=tmp_path / "out")
-    assert note in (found.folder / "model_card.md").read_text()
+            rebalance(run, method="tau", workers=0)
+    found = rebalance(run, method="ncm", workers=0, out=tmp_path / "out")  # told on the validation clips
+    assert "on the validation clips" in (found.folder / "model_card.md").read_text()
+    run = edited(trial, tmp_path / "all", sides={"val": "train", "test": "train"})
+    with pytest.raises(UsageError, match="has no clips that were held out, so that nothing can be told; name others"):
+        rebalance(run, method="crt", workers=0)
 
 
-def test_what_cannot_be_rebalanced(trial: Trial, small_films: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_rebalanced(trial: Trial, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--method is 'magic'; it can be crt, ncm, tau or lws"):
         rebalance(trial.folder, method="magic")
-    with pytest.raises(UsageError, match="the run itself; give another folder, so that both"):
+    with pytest.raises(UsageError, match="the run itself; give another folder, so that both can be compared"):
         rebalance(trial.folder, method="crt", out=trial.folder)
-    rows = ["path,label,split", *(f"{small_films}/up/up{i}.mp4,up;down,train" for i in range(2))]
-    rows += [f"{small_films}/{label}/{label}3.mp4,{label},{side}" for label in SIDES for side in ("train", "test")]
-    (tmp_path / "several.csv").write_text("\n".join(rows))
-    rows = ["path,label:verb,label:noun,split"]
-    rows += [
-        f"{small_films}/{label}/{label}{i}.mp4,{label},{noun},{side}"
-        for i, (noun, side) in enumerate((("box", "train"), ("ball", "train"), ("box", "test")))
-        for label in SIDES
-    ]
-    (tmp_path / "heads.csv").write_text("\n".join(rows))
-    for name, sentence in (
-        ("several", "gives a clip several classes, and rebalancing is for one class a clip; train with --balance"),
-        ("heads", "has the heads verb and noun, and rebalancing is for one; train one run for each"),
+    several = edited(trial, tmp_path / "several", multi_label=True)
+    with pytest.raises(
+        UsageError, match="gives a clip several classes, and rebalancing is for one class a clip"
     ):
-        run = train(tmp_path / f"{name}.csv", preset="motion", epochs=1, workers=0, out=tmp_path / name)
-        with pytest.raises(UsageError, match=sentence):
-            rebalance(run.folder, method="crt", workers=0)
+        rebalance(several, method="crt", workers=0)
+    heads = edited(trial, tmp_path / "heads", labels={"verb": ["up"], "noun": ["down", "still"]})
+    with pytest.raises(UsageError, match="has the heads verb and noun, and rebalancing is for one; train one run for"):
+        rebalance(heads, method="crt", workers=0)
 
 
 def test_bounds_of_an_evaluation(trial: Trial, tmp_path: Path) -> None:
@@ -207,12 +216,13 @@ def test_bounds_of_an_evaluation(trial: Trial, tmp_path: Path) -> None:
 
 def test_the_command(trial: Trial, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["rebalance", str(trial.folder), "--method", "tau", "--shots", "2,4", "--workers", "0", "-q"]
-    assert main([*words, "--out", str(tmp_path / "a"), "--json"]) == 0
+    words += ["--out", str(tmp_path / "out")]
+    assert main([*words, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["top1"] == Rebalanced.from_dict(found, tmp_path).after.metrics["top1"].value
     assert [row["part"] for row in found["shots"]][-1] == "all" and 0 <= found["chosen"]["tau"] <= 2
-    assert main([*words, "--out", str(tmp_path / "b")]) == 0
+    assert main(words) == 0  # finished: the same once more
     out = capsys.readouterr().out
     assert "tau: tau " in out and "few (under 2)" in out and "after less before" in out and "report: " in out
-    assert main(["evaluate", str(tmp_path / "b"), "--shots", "2,4", "--workers", "0", "-q"]) == 0
+    assert main(["evaluate", str(tmp_path / "out"), "--shots", "2,4", "--workers", "0", "-q"]) == 0
     assert "training clips of the class" in capsys.readouterr().out
