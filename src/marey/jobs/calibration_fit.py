@@ -15,12 +15,12 @@ from ..metrics.calibration import calibration_statistic
 from ..metrics.temperature import MOST
 from ..report import counted
 from ..tasks import Calibration, Cells, Outputs, Recognition, UnknownRule
-from ..video import open_video
+from ..video import open_video, probe
 from .clips_of_run import found_again, manifest_of
 from .narrate import Narrator, Silent, progress_of
-from .predict import look
+from .predict import Look, look, windows_of
 from .run import read_run
-from .scores import Trained, sample_outputs
+from .scores import Answers, Trained, sample_outputs
 from .thresholds import Clips, Wanted, choose_thresholds
 
 
@@ -136,7 +136,7 @@ def with_thresholds(
     scores = answers.probabilities.numpy().astype(np.float64)
     if found.unknown is not None and answers.novelty is not None:
         scores[found.unknown.strangeness(answers.novelty) >= found.unknown.level] = -1.0
-    cells = _cells(trained, samples, narrator) if wanted.false_alarms else []
+    cells = _cells(trained, samples, answers, narrator) if wanted.false_alarms else []
     classes: dict[str, Mapping[str, Mapping[str, Any]]] = {}
     for head, part in task.parts().items():
         own = [replace(each, scores=each.scores[:, part]) for each in cells]
@@ -147,20 +147,22 @@ def with_thresholds(
     return replace(found, thresholds=thresholds, protocol=protocol)
 
 
-def _cells(trained: Trained, samples: Sequence[Sample], narrator: Narrator) -> list[Cells]:
-    """Every clip as `predict` would see it; they have been read once before, so one that cannot be is an error."""
+def _cells(trained: Trained, samples: Sequence[Sample], answers: Answers, narrator: Narrator) -> list[Cells]:
+    """Every clip as `predict` would see it; one that is a single window has its answer already.
+
+    They have been read once before, so one that cannot be is an error.
+    """
     tell, found = progress_of(narrator, "count false alarms"), []
-    for done, sample in enumerate(samples, 1):
-        with open_video(sample.path, decoder=trained.decoder) as video:
-            seen = look(
-                trained,
-                video,
-                hop_s=None,
-                start_s=sample.start_s or 0.0,
-                end_s=sample.end_s,
-                narrator=Silent(),
-                what="",
-            )
+    for place, sample in enumerate(samples):
+        stretch = {"hop_s": None, "start_s": sample.start_s or 0.0, "end_s": sample.end_s}
+        starts, window_s, hop_s, duration_s = windows_of(trained, probe(sample.path), **stretch)
+        if len(starts) == 1:
+            scores = answers.probabilities[[place]].numpy()
+            novelty = None if answers.novelty is None else answers.novelty[[place]]
+            seen = Look(starts, window_s, hop_s, duration_s, scores, novelty)
+        else:
+            with open_video(sample.path, decoder=trained.decoder) as video:
+                seen = look(trained, video, **stretch, narrator=Silent(), what="")
         found.append(seen.cells(trained))
-        tell(done, len(samples))
+        tell(place + 1, len(samples))
     return found

@@ -217,21 +217,27 @@ def look(
     end_s: float | None = None,
 ) -> Look:
     """Slide over a video, or the stretch of it from start_s to end_s; a hop of None is half a window."""
-    end_s = video.info.duration_s if end_s is None else min(end_s, video.info.duration_s)
-    duration_s = end_s - start_s
-    window_s = min(window_length(trained, video.info), duration_s)
-    hop_s = min(hop_s or window_s / 2, window_s)
-    starts = window_starts(duration_s, window_s, hop_s)
+    starts, window_s, hop_s, duration_s = windows_of(trained, video.info, hop_s=hop_s, start_s=start_s, end_s=end_s)
     narrator.detail(f"{video.info.path}: {counted(len(starts), 'window')} of {window_s:.2f} s, one every {hop_s:.2f} s")
     tell = progress_of(narrator, what)
     rows, novelty, done = [], [], 0
-    for answers in window_answers(trained, video, starts + start_s, window_s, end_s=end_s):
+    for answers in window_answers(trained, video, starts + start_s, window_s, end_s=start_s + duration_s):
         rows.append(answers.probabilities.numpy())
         novelty += [] if answers.novelty is None else [answers.novelty]
         done += len(rows[-1])
         tell(done, len(starts))
     strange = np.concatenate(novelty) if novelty else None
     return Look(starts, window_s, hop_s, duration_s, np.concatenate(rows), strange)
+
+
+def windows_of(
+    trained: Trained, info: VideoInfo, *, hop_s: float | None, start_s: float = 0.0, end_s: float | None = None
+) -> tuple[np.ndarray, float, float, float]:
+    """(starts from start_s, seconds of a window, of a hop, of the stretch) for a stretch of a video."""
+    duration_s = (info.duration_s if end_s is None else min(end_s, info.duration_s)) - start_s
+    window_s = min(window_length(trained, info), duration_s)
+    hop_s = min(hop_s or window_s / 2, window_s)
+    return window_starts(duration_s, window_s, hop_s), window_s, hop_s, duration_s
 
 
 def window_answers(
