@@ -159,7 +159,9 @@ def _only_temporal(comparison: Comparison, thumbnails: Mapping[str, bytes]) -> s
     def confidence(clip: ClipScore) -> float:
         return clip.scores[comparison.labels.index(clip.predicted)]
 
-    clips = sorted(comparison.only_temporal, key=lambda c: (-confidence(c), c.path, c.start_s or 0.0))
+    clips = sorted(
+        comparison.only_temporal, key=lambda c: (c.path not in thumbnails, -confidence(c), c.path, c.start_s or 0.0)
+    )
     if not clips:
         return ""
     items = "".join(
@@ -172,7 +174,7 @@ def _only_temporal(comparison: Comparison, thumbnails: Mapping[str, bytes]) -> s
         )
         for clip in clips[:MOST_CLIPS]
     )
-    some = f", the surest {MOST_CLIPS} of {len(clips):,}" if len(clips) > MOST_CLIPS else ""
+    some = f"; {MOST_CLIPS} of {len(clips):,} are shown" if len(clips) > MOST_CLIPS else ""
     told = f"{comparison.recommended} gets them right and the model of a single frame does not{some}."
     return section("Clips that only motion tells", paragraph(told), f'<ul class="clips">{items}</ul>')
 
