@@ -10,7 +10,7 @@ import numpy as np
 
 from ..data import Manifest
 from ..metrics import estimate_class_mean, estimate_mean, fit_label_curve, paired_difference
-from ..report import render_comparison, write_text
+from ..report import MOST_CLIPS, render_comparison, write_text
 from ..results import Candidate, ClipScore, Comparison, Estimate, LabelCurve, OrderTest
 from ..tasks import Recognition
 from ..video import FRAME_ORDERS
@@ -18,8 +18,6 @@ from .contender import SHARES, Contender, Part, label_count, share_name
 from .pictures import thumbnails
 from .publish import data_notes
 from .run import Run, write_json
-
-MOST_PICTURES = 12  # of clips that only a temporal model gets right
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,6 @@ def summarize(
     orders = [test for name in (best, *finalists) if (test := _order_test(data, tried[name]))]
     orders = list({test.preset: test for test in orders}.values())
     curves = [curve for name in dict.fromkeys((best, single)) if (curve := _label_curve(data, tried[name]))]
-    picked = "its own is a little too good: judge the model that you train by clips that were not compared"
     groups = {sample.group for sample in manifest.samples} - {None}
     return Comparison(
         title=title,
@@ -83,16 +80,12 @@ def summarize(
         label_curves=tuple(curves),
         only_temporal=() if best == single else data.won(answers[best], answers[single]),
         recommended=best,
-        reason=_reason(best, single, candidates),
+        reason=_reason(best, candidates),
         command=command(best),
         advice=_advice(best, single, behind.get(single), next((t for t in orders if t.preset == best), None)),
         budget_minutes=budget,
         minutes=spent,
-        notes=(
-            f"The recommended model was picked by the scores of this page, so {picked}.",
-            *notes,
-            *data_notes(manifest),
-        ),
+        notes=(*notes, *data_notes(manifest)),
     )
 
 
@@ -219,21 +212,20 @@ def _label_curve(data: _Data, contender: Contender) -> LabelCurve | None:
     return LabelCurve(contender.preset.name, tuple(zip(clips, points, strict=True)), scale, exponent, doubled)
 
 
-def _reason(best: str, single: str, candidates: Sequence[Candidate]) -> str:
+def _reason(best: str, candidates: Sequence[Candidate]) -> str:
     """Why the best is recommended, in a sentence or two."""
     top, *rest = candidates
+    rivals = [c for c in rest if not c.stopped]
     said = f"{best} is right most often of those that were tried in all folds: {_percent(top.score)}"
-    if not rest:
+    if not rivals:
         return f"{said}."
-    rivals = [c for c in rest if c.behind is not None and not c.stopped]
     close = [c for c in rivals if c.behind is not None and c.behind.high >= 0]
     if not close:
-        return f"{said}; its lead over every other of them is beyond chance."
-    names = ", ".join(c.preset for c in close)
+        return f"{said}; its lead over {_names(rivals)} is beyond chance."
     cheap = min(close, key=lambda c: c.efficiency.get("ms_per_clip", float("inf")))
     mine, theirs = (c.efficiency.get("ms_per_clip", float("inf")) for c in (top, cheap))
     hint = f" {cheap.preset} takes {theirs:.0f} ms a clip instead of {mine:.0f}." if theirs < 0.8 * mine else ""
-    return f"{said}. Its lead over {names} is not beyond chance.{hint}"
+    return f"{said}. Its lead over {_names(close)} is not beyond chance.{hint}"
 
 
 def _advice(best: str, single: str, behind: Estimate | None, test: OrderTest | None) -> str:
@@ -265,13 +257,17 @@ def _advice(best: str, single: str, behind: Estimate | None, test: OrderTest | N
     )
 
 
+def _names(candidates: Sequence[Candidate]) -> str:
+    return " and ".join(filter(None, (", ".join(c.preset for c in candidates[:-1]), candidates[-1].preset)))
+
+
 def _percent(score: Estimate) -> str:
     return f"{100 * score.value:.1f} % [{100 * score.low:.1f}, {100 * score.high:.1f}]"
 
 
 def publish_comparison(run: Run, comparison: Comparison) -> None:
     """Write report.html and, last, comparison.json, which marks the comparison as finished."""
-    shown = dict(thumbnails(comparison.only_temporal[:MOST_PICTURES]))
+    shown = dict(thumbnails(comparison.only_temporal[:MOST_CLIPS]))
     write_text(render_comparison(comparison, thumbnails=shown), run.folder / "report.html")
     write_json(run.answers, comparison_dict(comparison))
 

@@ -2,7 +2,7 @@
 
 from .canvas import save_figure
 from .card import render_card
-from .compare_page import render_comparison
+from .compare_page import MOST_CLIPS, render_comparison
 from .compare_tables import costs_table, labels_table, orders_table, scores_table
 from .figures import timeline_figure
 from .files import read_evaluation, read_timeline, write_evaluation, write_events, write_text, write_timeline
@@ -13,6 +13,7 @@ from .tables import Table, axes_table, breakdown_tables, confusions_table, metri
 from .words import counted, difference, units, verdict, worst_clips
 
 __all__ = [
+    "MOST_CLIPS",
     "Table",
     "axes_table",
     "breakdown_tables",
