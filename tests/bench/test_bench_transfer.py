@@ -23,9 +23,10 @@ def stage() -> Manifest:
 
 def test_the_worlds_share_no_clip_and_no_actor() -> None:
     a, b = transfer.world_a(stage()), transfer.world_b(stage(), shots=5, seed=0)
-    assert not {s.group for s in a.samples} & {s.group for s in b.samples}
+    assert not {s.group for s in a.samples} & {s.group for s in (*b.part("train"), *b.part("test"))}
     sides = [{s.group for s in a.part(side)} for side in ("train", "test")]
     assert all(sides) and not sides[0] & sides[1]
+    assert len(b.part("val")) == 1
     assert set(Counter(s.labels["label"] for s in b.part("train")).values()) == {5}
     assert set(Counter(s.labels["label"] for s in b.part("test")).values()) == {3}
     drawn = [{s.path for s in transfer.world_b(stage(), shots=5, seed=seed).part("train")} for seed in (0, 0, 1)]
