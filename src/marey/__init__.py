@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .errors import CheckpointError, DataError, MareyError, MissingExtra, UsageError, VideoError
-    from .jobs import calibrate, compare, evaluate, plan, predict, rank, rebalance, train
+    from .jobs import calibrate, compare, evaluate, few_shot, plan, predict, rank, rebalance, train
     from .models import add_double_attention, add_glore, add_nonlocal, add_off, inflate, octavize
     from .presets import convert_weights, create_model
     from .results import Evaluation, Segment, Timeline
@@ -37,6 +37,7 @@ _HOME = {
     "convert_weights": "presets",
     "create_model": "presets",
     "evaluate": "jobs",
+    "few_shot": "jobs",
     "inflate": "models",
     "octavize": "models",
     "open_video": "video",
@@ -67,6 +68,7 @@ __all__ = [
     "convert_weights",
     "create_model",
     "evaluate",
+    "few_shot",
     "inflate",
     "octavize",
     "open_video",

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from marey.metrics import CLASSIFIERS, classify, draw_episode, estimate_over_episodes, few_shot_accuracies
+from marey.metrics import CLASSIFIERS, classify, draw_episode, estimate_over_episodes, few_shot_accuracies, linear_head
 
 
 @settings(max_examples=30, deadline=None)
@@ -73,3 +73,8 @@ def test_the_interval_is_1_96_standard_errors() -> None:
     reach = 1.959964 * np.std([0.4, 0.6] * 50, ddof=1) / 10
     assert estimate.value == pytest.approx(0.5) and estimate.n == 100
     assert (estimate.low, estimate.high) == pytest.approx((0.5 - reach, 0.5 + reach))
+
+
+def test_a_head_of_one_clip_a_class_warns_of_nothing() -> None:
+    shown = np.eye(3)
+    assert linear_head(shown, np.array([4, 7, 9]), 2 * shown[::-1]).tolist() == [9, 7, 4]

@@ -15,7 +15,8 @@ def plain(features: np.ndarray, weights: np.ndarray, labelled: np.ndarray) -> li
     covered, order = alike[:, len(features) :].max(1), []
     for _ in features:
         gains = [
-            -1.0 if clip in order else weights @ np.maximum(alike[:, clip] - covered, 0) for clip in range(len(weights))
+            -1.0 if clip in order else weights[clip] ** 3 * (weights**3 @ np.maximum(alike[:, clip] - covered, 0))
+            for clip in range(len(weights))
         ]
         order.append(int(np.argmax(gains)))
         covered = np.maximum(covered, alike[:, order[-1]])

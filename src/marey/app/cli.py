@@ -7,7 +7,7 @@ import typer
 from typer.exceptions import TyperException
 
 from ..errors import MareyError
-from . import compare, console, learn, look, motion, rank, rebalance, weights
+from . import compare, console, few_shot, learn, look, motion, rank, rebalance, weights
 from .train import INTERRUPTED
 
 app = typer.Typer(
@@ -19,7 +19,15 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (learn.COMMANDS, compare.COMMANDS, motion.COMMANDS, look.COMMANDS, rebalance.COMMANDS, rank.COMMANDS):
+for commands in (
+    learn.COMMANDS,
+    compare.COMMANDS,
+    motion.COMMANDS,
+    look.COMMANDS,
+    rebalance.COMMANDS,
+    few_shot.COMMANDS,
+    rank.COMMANDS,
+):
     for name, function in commands.items():
         app.command(name)(function)
 app.add_typer(weights.app, name="weights")

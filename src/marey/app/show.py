@@ -7,7 +7,7 @@ from ..results import Comparison, Estimate, Evaluation, Timeline
 
 if TYPE_CHECKING:
     from ..data import Validation
-    from ..jobs import Calibrated, CrossValidation, DemoResult, Plan, Rebalanced
+    from ..jobs import Calibrated, CrossValidation, DemoResult, FewShot, Plan, Rebalanced
     from ..presets import LayerRow, ModelRow, StageRow
 
 NAMES = {
@@ -261,3 +261,27 @@ def balance_rows(found: "Validation") -> list[Row]:
 
 def run_row(row: Mapping[str, Any]) -> Row:
     return (row["folder"], row["preset"], row["data"], row["state"], percent(row["score"]))
+
+
+def few_shot_rows(found: "FewShot") -> list[Row]:
+    """A row an encoder and classifier, a column each number of shots."""
+    cells: dict[tuple[str, str], list[str]] = {}
+    for row in found.rows:
+        reach = 100 * (row.accuracy.high - row.accuracy.low) / 2
+        cells.setdefault((row.encoder, row.classifier), []).append(f"{percent(row.accuracy.value)} ± {reach:.1f}")
+    return [(*names, *values) for names, values in cells.items()]
+
+
+NEED_COLUMNS = ("encoder", "accuracy", "labelled clips", "steps on all clips", "best tried")
+
+
+def need_rows(found: "FewShot") -> list[Row]:
+    """What each encoder needs to reach the target."""
+    rows = []
+    for encoder, need in found.needs.items():
+        size, score = max(need.curve, key=lambda point: point[1])
+        beyond = f"more; {need.foretold:,} by the label curve" if need.foretold else f"more than {need.curve[-1][0]:,}"
+        clips = beyond if need.clips is None else f"{need.clips:,}"
+        steps = "not reached" if need.steps is None else str(need.steps)
+        rows.append((encoder, percent(need.target), clips, steps, f"{percent(score)} with {size:,}"))
+    return rows

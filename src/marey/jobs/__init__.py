@@ -5,10 +5,12 @@ from .calibrate import Calibrated, calibrate
 from .compare import Compared, compare
 from .demo import DemoResult, demo
 from .doctor import Finding, doctor
+from .episodes import FewShot, FewShotRow, few_shot
 from .evaluate import evaluate, evaluation_dict
 from .flow import FlowFile, flow
 from .folds import CrossValidation, cross_validate
 from .fuse import evaluate_together
+from .label_need import LabelNeed
 from .narrate import Narrator, Silent, progress_of
 from .plan import Plan, plan
 from .predict import output_files, predict
@@ -29,8 +31,11 @@ __all__ = [
     "Compared",
     "CrossValidation",
     "DemoResult",
+    "FewShot",
+    "FewShotRow",
     "Finding",
     "FlowFile",
+    "LabelNeed",
     "Narrator",
     "Plan",
     "PreparedFile",
@@ -52,6 +57,7 @@ __all__ = [
     "evaluate",
     "evaluate_together",
     "evaluation_dict",
+    "few_shot",
     "flag_of",
     "flow",
     "list_runs",

@@ -1,6 +1,8 @@
 """What an encoder makes of clips, as one vector each: what the last layers of a trained model read."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -8,12 +10,31 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..data import Quarantine, Sample
+from ..errors import UsageError
 from ..models import VideoModel, last_layers, read_by
+from ..presets import create_model
 from ..video import ClipSpec, DecoderName
+from .choose import preset_of_clips
+from .evaluate import learned_by
 from .features import encode_samples
 from .narrate import Narrator
+from .scores import open_model
 
 PROBED = 8  # clips on which the last layers are found
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """What is asked to encode. `labels` and `learned`: the classes and clips that it was trained on, of a run;
+    `trained` whether its last layers have learned."""
+
+    name: str
+    model: VideoModel
+    spec: ClipSpec
+    labels: tuple[str, ...] = ()
+    learned: tuple[Sample, ...] = ()
+    trained: bool = False
+    linear: bool = False
 
 
 def encode_middle(
@@ -59,3 +80,31 @@ def read_vectors(model: VideoModel, encoded: Float[Tensor, "n ..."], device: tor
 def mean_tokens(encoded: Float[Tensor, "n ..."]) -> Float[np.ndarray, "n d"]:
     """Encoded clips with whatever stands between clips and features averaged: tokens of (n, t, d), say."""
     return encoded.flatten(1, -2).mean(1).float().numpy() if encoded.ndim > 2 else encoded.float().numpy()
+
+
+def open_encoder(name: str, *, device: str, decoder: str) -> Encoder:
+    """A run, a file, or a preset that begins with weights that know something; UsageError for another."""
+    if Path(name).exists():
+        trained = open_model(Path(name), device=device, decoder=decoder, calibrated=False)
+        labels = tuple(label for own in trained.task.heads.values() for label in own)
+        return Encoder(name, trained.model, trained.spec, labels, learned_by(trained) or (), trained=True)
+    preset = preset_of_clips(name)
+    if preset.pretrained is None and not preset.frozen:
+        raise UsageError(
+            f"preset {name} starts from random weights, which know nothing; name a run that was trained with it, "
+            "or a preset with a frozen encoder such as motion_appearance"
+        )
+    return Encoder(name, create_model(name, num_classes=2), preset.clip, linear=preset.linear)
+
+
+def vectors_of(encoder: Encoder, encoded: Tensor, device: torch.device) -> np.ndarray:
+    """What the classifier of a trained model reads, or that of a linear preset would, after having measured the clips;
+    of other presets, whose classifiers are fresh, the mean over tokens."""
+    if not (encoder.trained or encoder.linear):
+        return mean_tokens(encoded)
+    if not encoder.trained:
+        encoder.model.measure(encoded.to(device))
+    try:
+        return read_vectors(encoder.model, encoded, device)
+    except ValueError:
+        return mean_tokens(encoded)

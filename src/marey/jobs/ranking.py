@@ -29,8 +29,8 @@ COLUMNS = ("rank", "path", "start_s", "end_s", "score", "why")
 
 @dataclass(frozen=True)
 class RankedClip:
-    """A clip to label. `score` counts what that adds in clips: 1 is one utterly uncertain clip that was like nothing
-    labelled; `start_s` and `end_s` are None for a whole video."""
+    """A clip to label. `score` is what that adds, as a share of what the first clip adds; `start_s` and `end_s` are
+    None for a whole video."""
 
     rank: int
     path: str
@@ -127,9 +127,10 @@ def rank(
     task = trained.task
     doubt = uncertainty(probabilities, list(task.parts().values()), multi_label=task.multi_label)
     order, gains, alike = label_next(vectors[: len(kept)], doubt, vectors[len(kept) :], count=count)
+    most = gains[:1].max(initial=0.0) or 1.0
     clips = []
     for number, (place, score, others) in enumerate(
-        zip(order.tolist(), gains.tolist(), alike.tolist(), strict=True), 1
+        zip(order.tolist(), (gains / most).tolist(), alike.tolist(), strict=True), 1
     ):
         sample = samples[kept[place]]
         why = f"{_doubt(task, probabilities[place])}; most like it so far: {counted(others, 'clip')}"

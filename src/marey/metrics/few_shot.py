@@ -6,6 +6,7 @@ Where clips have groups, none is on both sides: few new groups that show a class
 Axes: n clips, d features, k ways (classes of an episode), s shots (support clips a class), q queries.
 """
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -124,7 +125,9 @@ def linear_head(
     from sklearn.linear_model import LogisticRegression
 
     _, _, axes = np.linalg.svd(shown, full_matrices=False)
-    head = LogisticRegression(max_iter=_ITERATIONS).fit(shown @ axes.T, classes)
+    with warnings.catch_warnings():  # scikit-learn takes one clip a class for a regression
+        warnings.filterwarnings("ignore", message="The number of unique classes", category=UserWarning)
+        head = LogisticRegression(max_iter=_ITERATIONS).fit(shown @ axes.T, classes)
     return head.predict(asked @ axes.T)
 
 

@@ -1,0 +1,248 @@
+"""How well encoders learn a new task from few examples: trained runs and pretrained presets, on the same episodes."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from ..data import Manifest, Quarantine, Sample, grouped_folds
+from ..errors import DataError, UsageError
+from ..metrics import CLASSIFIERS, estimate_over_episodes, few_shot_accuracies, group_codes
+from ..report import counted
+from ..results import Estimate
+from ..training import pick_device
+from .clip_features import Encoder, encode_middle, open_encoder, vectors_of
+from .evaluate import tell_shown
+from .label_need import LabelNeed, label_need
+from .learn import one_thread
+from .narrate import Narrator, Silent, tell_left_out, timed
+from .prepare import ClassEdits, check_range, load_data, pick_decoder, pick_workers
+
+FOLDS = 4  # of what is needed to reach a score
+
+
+@dataclass(frozen=True)
+class FewShotRow:
+    """Accuracy of one of `metrics.CLASSIFIERS` on what one encoder makes of clips, over the episodes."""
+
+    encoder: str
+    classifier: str
+    shots: int
+    accuracy: Estimate
+
+
+@dataclass(frozen=True)
+class FewShot:
+    """Rows encoder by encoder, and what each needs to reach the target, where one was asked for.
+
+    classes   that the episodes were drawn from; `held_out` says that no encoder was trained on them
+    """
+
+    rows: tuple[FewShotRow, ...]
+    needs: dict[str, LabelNeed]
+    classes: tuple[str, ...]
+    held_out: bool
+    protocol: dict[str, Any]
+    quarantined: dict[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def few_shot(
+    encoders: str | Path | Sequence[str | Path],
+    data: str | Path,
+    *,
+    ways: int = 5,
+    shots: str = "1,5",
+    queries: int = 15,
+    episodes: int = 600,
+    classes: Sequence[str] = (),
+    target: float | None = None,
+    kind: str | None = None,
+    root: str | Path | None = None,
+    group_by: str | None = None,
+    edits: ClassEdits | None = None,
+    max_bad: int = 3,
+    use_cache: bool = True,
+    device: str = "auto",
+    decoder: str = "pyav",
+    workers: int | None = None,
+    seed: int = 0,
+    narrator: Narrator | None = None,
+) -> FewShot:
+    """N-way K-shot episodes on what encoders make of clips that they do not learn from.
+
+    encoders  run folders, .safetensors files, or presets that start from pretrained or fixed weights (`hf:` too)
+    ways, shots, queries  classes of an episode; numbers of clips a class to learn from, such as "1,5"; clips a class
+              to be asked about, at most
+    classes   to draw from; none are those that no run was trained on, or all where there are fewer than `ways`
+    target    accuracy in 0..1: also say how many labelled clips and steps a linear head needs to reach it
+
+    All encoders see the same episodes. No group is on both sides of one. Raises UsageError or DataError for data with
+    several heads or classes a clip, for too few classes, clips or groups, and for a preset without weights.
+    """
+    narrator = narrator or Silent()
+    wanted = _checked(ways, shots, queries, episodes, target, max_bad)
+    processes, place, reader = pick_workers(workers), pick_device(device), pick_decoder(decoder)
+    named = [encoders] if isinstance(encoders, str | Path) else list(encoders)
+    manifest = load_data(data, kind=kind, root=root, group_by=group_by, edits=edits)
+    head = _one_head(manifest)
+    opened = [open_encoder(str(name), device=device, decoder=decoder) for name in dict.fromkeys(named)]
+    chosen, held_out = _classes(manifest.heads[head], opened, classes, ways, narrator)
+    samples = [s for s in manifest.samples if len(s.labels.get(head, ())) == 1 and s.labels[head][0] in chosen]
+    _refuse_few(samples, head, chosen, max(wanted), manifest.source)
+    quarantine = Quarantine(total=len(samples), limit=max_bad)
+    encoded: list[tuple[list[int], Tensor]] = []
+    for one in opened:
+        tell_shown(samples, one.learned, narrator, who=one.name)
+        encoded.append(
+            encode_middle(
+                one.model,
+                samples,
+                one.spec,
+                quarantine,
+                device=place,
+                decoder=reader,
+                workers=processes,
+                narrator=narrator,
+                use_cache=use_cache,
+                what=f"encode by {one.name}",
+            )
+        )
+    tell_left_out(narrator, quarantine.reasons)
+    kept = sorted(set.intersection(*(set(places) for places, _ in encoded)))
+    read = Manifest(tuple(samples[i] for i in kept), {head: chosen}, False, manifest.source, manifest.kind)
+    _refuse_few(read.samples, head, chosen, max(wanted), manifest.source)
+    asked = {"ways": ways, "queries": queries, "episodes": episodes, "seed": seed}
+    rows, needs = [], {}
+    for one, (places, of_all) in zip(opened, encoded, strict=True):
+        vectors = vectors_of(one, of_all[[places.index(index) for index in kept]], place)
+        with timed(narrator, f"episodes of {one.name}"), one_thread():
+            rows += _rows(one.name, vectors, read, wanted, asked)
+            if target is not None:
+                needs[one.name] = label_need(vectors, _truth(read), _folds(read, seed), target=target, seed=seed)
+    groups = len(set(group_codes([s.group for s in read.samples], len(read)).tolist()))
+    protocol = {**asked, "clips": len(read), "groups": groups, "source": manifest.source}
+    return FewShot(tuple(rows), needs, chosen, held_out, protocol, dict(quarantine.reasons))
+
+
+def _truth(read: Manifest) -> np.ndarray:
+    ((head, labels),) = read.heads.items()
+    return np.array([labels.index(sample.labels[head][0]) for sample in read.samples])
+
+
+def _rows(
+    encoder: str, vectors: np.ndarray, read: Manifest, shots: Sequence[int], asked: Mapping[str, int]
+) -> list[FewShotRow]:
+    """Of every number of shots; DataError where groups do not allow it."""
+    truth, groups, rows = _truth(read), group_codes([s.group for s in read.samples], len(read)), []
+    for count in shots:
+        try:
+            found = few_shot_accuracies(
+                vectors,
+                truth,
+                groups,
+                ways=asked["ways"],
+                shots=count,
+                queries=asked["queries"],
+                episodes=asked["episodes"],
+                seed=asked["seed"],
+            )
+        except ValueError as error:
+            raise DataError(
+                f"{read.source}: {error}; add clips of other groups, or ask for fewer --ways or --shots"
+            ) from None
+        rows += [FewShotRow(encoder, name, count, estimate_over_episodes(found[name])) for name in CLASSIFIERS]
+    return rows
+
+
+def parse_shot_counts(shots: str) -> list[int]:
+    """ "1,5" -> [1, 5], in rising order."""
+    parts = shots.split(",")
+    if not all(part.strip().isdecimal() and 1 <= int(part) <= 1000 for part in parts):
+        raise UsageError(f"--shots is {shots!r}; write numbers of clips a class from 1 to 1000, as in 1,5")
+    return sorted({int(part) for part in parts})
+
+
+def _checked(ways: int, shots: str, queries: int, episodes: int, target: float | None, max_bad: int) -> list[int]:
+    check_range("--ways", ways, 2, 1000)
+    check_range("--queries", queries, 1, 1000)
+    check_range("--episodes", episodes, 2, 100_000)
+    check_range("--max-bad", max_bad, 0, 10**9)
+    if target is not None and not 0 < target < 1:
+        raise UsageError(f"--target is {target:g}; give an accuracy above 0 and below 1, such as 0.8")
+    return parse_shot_counts(shots)
+
+
+def _one_head(manifest: Manifest) -> str:
+    if manifest.multi_label:
+        raise UsageError(
+            f"the clips of {manifest.source} may have several classes, and an episode needs one each; "
+            "name data with one class a clip"
+        )
+    if len(manifest.heads) > 1:
+        raise UsageError(
+            f"{manifest.source} has the heads {' and '.join(manifest.heads)}, and episodes are of one; "
+            "name data with one class a clip"
+        )
+    return next(iter(manifest.heads))
+
+
+def _classes(
+    labels: Sequence[str], encoders: Sequence[Encoder], asked: Sequence[str], ways: int, narrator: Narrator
+) -> tuple[tuple[str, ...], bool]:
+    """(the classes to draw from, whether no encoder was trained on any of them)."""
+    if absent := [label for label in asked if label not in labels]:
+        raise UsageError(
+            f"--classes names {absent[0]!r}, which is no class of the data; they are {', '.join(labels[:5])}"
+            f"{', ...' * (len(labels) > 5)}"
+        )
+    known = {label for encoder in encoders for label in encoder.labels}
+    new = [label for label in labels if label not in known]
+    chosen = tuple(dict.fromkeys(asked)) or tuple(new if len(new) >= ways else labels)
+    if len(chosen) < ways:
+        what = f"{counted(len(chosen), 'class')} to draw from, and an episode has {ways}"
+        raise UsageError(f"there are {what}; give --ways {len(chosen)} or less, or data of more classes")
+    held_out = not known & set(chosen)
+    if not held_out:
+        narrator.say(
+            f"warning: {len(known & set(chosen))} of the {len(chosen)} classes are ones that a run was trained on, "
+            "so this is no new task to it; name others with --classes"
+        )
+    return chosen, held_out
+
+
+def _refuse_few(samples: Sequence[Sample], head: str, classes: Sequence[str], shots: int, source: str) -> None:
+    """DataError where a class has fewer clips, or groups, than episodes with so many shots need."""
+    clips = Counter(sample.labels[head][0] for sample in samples)
+    groups = {
+        label: len({s.group or index for index, s in enumerate(samples) if s.labels[head][0] == label})
+        for label in classes
+    }
+    for label in classes:
+        if clips[label] < shots + 1:
+            raise DataError(
+                f"{source}: class {label!r} has {counted(clips[label], 'clip')}, and {counted(shots, 'shot')} need "
+                f"{shots + 1}; add clips, leave it out with --leave-out, or ask for fewer --shots"
+            )
+        if groups[label] < 2:
+            raise DataError(
+                f"{source}: all clips of class {label!r} are of one group, which cannot be on both sides of an "
+                "episode; add clips of another, or leave it out with --leave-out"
+            )
+
+
+def _folds(read: Manifest, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """FOLDS grouped folds, or as many as the class of the fewest groups has."""
+    ((head, labels),) = read.heads.items()
+    fewest = min(
+        len({s.group or index for index, s in enumerate(read.samples) if s.labels[head][0] == label})
+        for label in labels
+    )
+    folds = grouped_folds(read, folds=min(FOLDS, fewest), seed=seed)
+    return [(np.asarray(learn), np.asarray(ask)) for learn, ask in folds]
