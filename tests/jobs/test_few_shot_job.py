@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from marey.app.cli import main
+from marey.data import Manifest
 from marey.errors import DataError, MareyError, UsageError
 from marey.jobs import LabelNeed, few_shot, train
-from marey.jobs.episodes import parse_shot_counts
+from marey.jobs.episodes import one_head, parse_shot_counts
 from marey.jobs.label_need import MOST_FORETOLD, STEPS, label_need
 from marey.metrics import CLASSIFIERS
 
@@ -99,7 +100,6 @@ def test_other_data_is_refused(small_films: Path, tmp_path: Path) -> None:
         "several.jsonl": "".join(
             json.dumps({"path": f, "labels": ["a", "b"][: 1 + n % 2]}) + "\n" for n, f in enumerate(films)
         ),
-        "heads.csv": "path,verb,noun\n" + "".join(f"{f},a{n % 2},b{n % 2}\n" for n, f in enumerate(films)),
         "group.csv": "path,label,source\n"
         + "".join(f"{f},{'ab'[n % 2]},{'xx' if n % 2 else n}\n" for n, f in enumerate(films)),
     }
@@ -107,11 +107,16 @@ def test_other_data_is_refused(small_films: Path, tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
     for name, sentence in {
         "several.jsonl": "may have several classes, and an episode needs one each",
-        "heads.csv": "has the heads verb and noun, and episodes are of one",
         "group.csv": "all clips of class 'b' are of one group, which cannot be on both sides of an episode",
     }.items():
         with pytest.raises(MareyError, match=sentence):
             few_shot("motion", tmp_path / name, shots="1", **FEW)
+
+
+def test_data_of_several_heads_is_refused() -> None:
+    both = Manifest((), {"verb": ("take",), "noun": ("cup",)}, multi_label=False, source="kitchen.csv", kind="EPIC")
+    with pytest.raises(UsageError, match="kitchen.csv has the heads verb and noun, and episodes are of one; name data"):
+        one_head(both)
 
 
 def test_the_command(small_films: Path, capsys: pytest.CaptureFixture[str]) -> None:

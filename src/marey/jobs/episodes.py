@@ -91,7 +91,7 @@ def few_shot(
     processes, place, reader = pick_workers(workers), pick_device(device), pick_decoder(decoder)
     named = [encoders] if isinstance(encoders, str | Path) else list(encoders)
     manifest = load_data(data, kind=kind, root=root, group_by=group_by, edits=edits)
-    head = _one_head(manifest)
+    head = one_head(manifest)
     opened = [open_encoder(str(name), device=device, decoder=decoder) for name in dict.fromkeys(named)]
     chosen, held_out = _classes(manifest.heads[head], opened, classes, ways, narrator)
     samples = [s for s in manifest.samples if len(s.labels.get(head, ())) == 1 and s.labels[head][0] in chosen]
@@ -179,7 +179,8 @@ def _checked(ways: int, shots: str, queries: int, episodes: int, target: float |
     return parse_shot_counts(shots)
 
 
-def _one_head(manifest: Manifest) -> str:
+def one_head(manifest: Manifest) -> str:
+    """The one head whose classes episodes are drawn from; UsageError where clips have several classes."""
     if manifest.multi_label:
         raise UsageError(
             f"the clips of {manifest.source} may have several classes, and an episode needs one each; "
