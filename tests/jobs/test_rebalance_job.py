@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from marey.app.cli import main
 from marey.data import read_manifest, write_manifest
-from marey.errors import UsageError
+from marey.errors import DataError, UsageError
 from marey.jobs import Rebalanced, Trial, evaluate, open_model, predict, read_run, rebalance, train
 from marey.jobs.decouple import METHODS, balance
 from marey.models import VideoModel, last_layers
@@ -49,6 +49,12 @@ def whole(small_films: Path, tmp_path_factory: pytest.TempPathFactory) -> Trial:
     place = tmp_path_factory.mktemp("whole")
     data = table(small_films, place / "tail.csv", sides=SIDES)
     return train(data, preset="single_frame_stage", epochs=1, workers=0, out=place / "run")
+
+
+@pytest.fixture(scope="module")
+def means(trial: Trial, tmp_path_factory: pytest.TempPathFactory) -> Rebalanced:
+    out = tmp_path_factory.mktemp("means") / "out"
+    return rebalance(trial.folder, method="ncm", shots="2,4", out=out, workers=0)
 
 
 @pytest.fixture(autouse=True)
@@ -124,9 +130,13 @@ def test_an_unknown_method_and_a_network_that_ends_otherwise() -> None:
 
 
 @pytest.mark.parametrize("method", [pytest.param(m, marks=[pytest.mark.slow] * (m != "ncm")) for m in METHODS])
-def test_a_balanced_run_is_a_run_like_any_other(method: str, trial: Trial, tmp_path: Path, small_films: Path) -> None:
-    out = tmp_path / "balanced"
-    result = rebalance(trial.folder, method=method, shots="2,4", out=out, workers=0)
+def test_a_balanced_run_is_a_run_like_any_other(
+    method: str, trial: Trial, means: Rebalanced, tmp_path: Path, small_films: Path
+) -> None:
+    result = means
+    if method != "ncm":
+        result = rebalance(trial.folder, method=method, shots="2,4", out=tmp_path / "out", workers=0)
+    out = result.folder
     assert [row.part for row in result.shots] == ["many (over 4)", "medium (2 to 4)", "few (under 2)", "all"]
     assert [row.classes for row in result.shots] == [1, 1, 1, 3]
     for row in result.shots:
@@ -155,8 +165,8 @@ def test_whole_networks_are_balanced_behind_their_representation(method: str, wh
     assert [row.part for row in result.shots] == ["few (under 20)", "all"]
 
 
-def test_means_of_classes_are_no_start_for_other_classes(trial: Trial, tmp_path: Path) -> None:
-    folder = rebalance(trial.folder, method="ncm", out=tmp_path / "out", workers=0).folder
+def test_means_of_classes_are_no_start_for_other_classes(means: Rebalanced) -> None:
+    folder = means.folder
     header, tensors = load_checkpoint(folder / "model.safetensors")
     assert header["nearest_means"] == ["heads.0.fc"] and "heads.0.fc.centre" in tensors
     assert header["rebalanced"]["method"] == "ncm"
@@ -167,12 +177,18 @@ def test_means_of_classes_are_no_start_for_other_classes(trial: Trial, tmp_path:
         rebalance(folder, method="tau", workers=0)
 
 
+@pytest.mark.slow
 def test_other_clips_may_be_named(trial: Trial, small_films: Path, tmp_path: Path) -> None:
     data = table(small_films, tmp_path / "more.csv", sides={"up": "ttve----", "down": "tt-ve---", "still": "tttve---"})
     result = rebalance(trial.folder, method="crt", data=data, out=tmp_path / "out", workers=0)
     assert len(result.after.clips) == 3 and read_run(result.folder).info["split"] == {"train": 7, "val": 3, "test": 3}
+
+
+def test_a_class_without_training_clips(trial: Trial, small_films: Path, tmp_path: Path) -> None:
     table(small_films, tmp_path / "less.csv", sides={"up": "ttve----", "down": "tt-ve---"})
-    with pytest.raises(UsageError, match=r"less.csv: class 'still' has no training clips, so that it cannot be balanc"):
+    with pytest.raises(
+        DataError, match=r"less.csv: class 'still' has no training clips, so that it cannot be balanced"
+    ):
         rebalance(trial.folder, method="crt", data=tmp_path / "less.csv", out=tmp_path / "other", workers=0)
     assert not (tmp_path / "other").exists()
 
@@ -195,9 +211,7 @@ def test_what_cannot_be_rebalanced(trial: Trial, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="the run itself; give another folder, so that both can be compared"):
         rebalance(trial.folder, method="crt", out=trial.folder)
     several = edited(trial, tmp_path / "several", multi_label=True)
-    with pytest.raises(
-        UsageError, match="gives a clip several classes, and rebalancing is for one class a clip"
-    ):
+    with pytest.raises(UsageError, match="gives a clip several classes, and rebalancing is for one class a clip"):
         rebalance(several, method="crt", workers=0)
     heads = edited(trial, tmp_path / "heads", labels={"verb": ["up"], "noun": ["down", "still"]})
     with pytest.raises(UsageError, match="has the heads verb and noun, and rebalancing is for one; train one run for"):
