@@ -115,7 +115,9 @@ def test_other_data_is_refused(small_films: Path, tmp_path: Path) -> None:
 
 def test_data_of_several_heads_is_refused() -> None:
     both = Manifest((), {"verb": ("take",), "noun": ("cup",)}, multi_label=False, source="kitchen.csv", kind="EPIC")
-    with pytest.raises(UsageError, match="kitchen.csv has the heads verb and noun, and episodes are of one; name data"):
+    with pytest.raises(
+        UsageError, match=r"kitchen.csv has the heads verb and noun, and episodes are of one; name data"
+    ):
         one_head(both)
 
 
