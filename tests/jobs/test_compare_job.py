@@ -7,18 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from marey.app.cli import main
 from marey.app.compare import minutes_of
-from marey.data import Manifest, Sample
+from marey.data import Manifest, Quarantine, Sample, read_manifest
 from marey.errors import DataError, UsageError
-from marey.jobs import Compared, compare, evaluate, list_runs, train
+from marey.jobs import Compared, Silent, compare, evaluate, list_runs, train
 from marey.jobs.compare import part_of
 from marey.jobs.contender import SHARES, label_order
+from marey.jobs.features import encode_samples, share_kept
 from marey.jobs.halving import Clock, Need, Share, go_on, places, rungs, share_out, trainings
 from marey.jobs.verdict import read_comparison
+from marey.presets import create_model, find_preset
 from marey.results import Comparison
 
 PRESETS = ["single_frame_stage", "motion"]
@@ -204,3 +207,24 @@ def test_few_labels_have_the_classes_in_proportion() -> None:
     for share in SHARES:
         some = order[: round(300 * share)]
         assert abs(np.mean(some % 3 == 0) - 1 / 3) <= 1 / len(some) + 1e-9
+
+
+def test_clips_that_were_encoded_before_cost_nothing(small_films: Path) -> None:
+    samples = read_manifest(small_films / "annotations.csv").samples[:4]
+    spec, model = find_preset("motion").clip, create_model("motion", num_classes=3)
+    encode_samples(
+        model,
+        samples[:3],
+        spec,
+        Quarantine(total=3),
+        views=1,
+        crop_count=1,
+        device=torch.device("cpu"),
+        decoder="pyav",
+        workers=0,
+        narrator=Silent(),
+    )
+    lost = replace(samples[0], path=str(small_films / "none.mp4"))
+    assert share_kept(model, samples[:3], spec, decoder="pyav") == 1
+    assert share_kept(model, [lost, *samples], spec, decoder="pyav") == 3 / 5
+    assert share_kept(model, samples, replace(spec, fps=7.0), decoder="pyav") == 0

@@ -107,6 +107,10 @@ class FeatureCache:
         key = hashlib.sha256(f"{video_hash(path)} {start_s} {end_s}".encode()).hexdigest()
         return self.folder / key[:2] / f"{key[2:34]}.npy"
 
+    def has(self, path: str, start_s: float | None, end_s: float | None) -> bool:
+        """Whether something was put for this span of this very file."""
+        return self._path(path, start_s, end_s).exists()
+
     def get(self, path: str, start_s: float | None, end_s: float | None) -> np.ndarray | None:
         """What was put for this span of this very file, or None."""
         try:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from typing import cast
 
 import numpy as np
@@ -33,6 +34,35 @@ def encoder_hash(model: VideoModel, *, but: Collection[str] = ()) -> str:
     return digest.hexdigest()[:12]
 
 
+def share_kept(model: VideoModel, samples: Sequence[Sample], spec: ClipSpec, *, decoder: DecoderName) -> float:
+    """Of the samples, whose one middle view a frozen encoder has seen before, so that it costs nothing."""
+    cache, kept = _cache(model, spec, 1, 1, decoder, "as filmed", ()), 0
+    for sample in samples:
+        with suppress(VideoError):  # cannot be opened: it costs next to nothing
+            kept += cache.has(sample.path, sample.start_s, sample.end_s)
+    return kept / max(1, len(samples))
+
+
+def _cache(
+    model: VideoModel,
+    spec: ClipSpec,
+    views: int,
+    crop_count: int,
+    decoder: DecoderName,
+    order: FrameOrder,
+    classifier: Collection[str],
+) -> FeatureCache:
+    recipe = {
+        "spec": spec.to_dict(),
+        "views": views,
+        "crops": crop_count,
+        "decoder": decoder_version(decoder),
+        "encoder": encoder_hash(model, but=classifier),
+        **({} if order == "as filmed" else {"order": order}),
+    }
+    return FeatureCache(recipe=json.dumps(recipe, sort_keys=True))
+
+
 def encode_samples(
     model: VideoModel,
     samples: Sequence[Sample],
@@ -56,15 +86,7 @@ def encode_samples(
     with its version, the order of frames and the hash of the encoder: change any of them and the clip is encoded anew.
     `classifier` names the parameters that `encode` does not use, where they are known.
     """
-    recipe = {
-        "spec": spec.to_dict(),
-        "views": views,
-        "crops": crop_count,
-        "decoder": decoder_version(decoder),
-        "encoder": encoder_hash(model, but=classifier),
-        **({} if order == "as filmed" else {"order": order}),
-    }
-    cache = FeatureCache(recipe=json.dumps(recipe, sort_keys=True))
+    cache = _cache(model, spec, views, crop_count, decoder, order, classifier)
     encoded: dict[int, Tensor] = {}
     if use_cache:
         for index, sample in enumerate(samples):

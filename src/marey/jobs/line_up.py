@@ -9,11 +9,12 @@ import torch
 
 from ..data import Manifest, Quarantine
 from ..errors import DataError, MissingExtra, UsageError, VideoError
-from ..presets import Preset, find_preset
+from ..presets import Preset
 from ..tasks import Recognition
 from ..video import DecoderName
 from .choose import Wishes
 from .contender import Contender, Part
+from .features import share_kept
 from .fold_answers import trained_of
 from .halving import FEWEST_EPOCHS, Clock, Need, Share, minutes, share_out
 from .lesson import Lesson, make_lesson
@@ -118,7 +119,7 @@ def _look_at(
     costs = {name: cost for name, cost in costs.items() if cost.fits}
     if ladder[0].name not in costs:
         raise UsageError(f"{ladder[0].name}, with which all others are compared, {unfit[ladder[0].name]}")
-    needs = {name: _need(cost, find_preset(name).frozen, len(samples), len(train)) for name, cost in costs.items()}
+    needs = {preset.name: _need(contest, preset, costs[preset.name]) for preset in ladder if preset.name in costs}
     first = ladder[0].name
     alone = needs[first].seconds(folds, needs[first].epochs)
     shares = share_out(needs, FOR_TRAINING * clock.left_s, folds=folds)
@@ -144,11 +145,15 @@ def _too_little(clock: Clock, needs: Mapping[str, Need], unfit: Mapping[str, str
     )
 
 
-def _need(cost: Plan, frozen: bool, clips: int, train: int) -> Need:
-    """Seconds, from what was measured on the training clips of one fold."""
-    if frozen:
-        return Need((cost.decode_s + cost.clip_s * train) * clips / train, HEAD_S, 0.0, cost.epochs)
-    return Need(0.0, cost.decode_s * clips / train, cost.clip_s * train, cost.epochs)
+def _need(contest: Contest, preset: Preset, cost: Plan) -> Need:
+    """Seconds, from what was measured on the training clips of one fold; clips that were encoded before cost none."""
+    samples, train = contest.manifest.samples, len(contest.parts[0].train)
+    if not preset.frozen:
+        return Need(0.0, cost.decode_s * len(samples) / train, cost.clip_s * train, cost.epochs)
+    lesson = lesson_of(contest, preset)
+    kept = share_kept(lesson.model, samples, lesson.spec, decoder=lesson.decoder) if lesson.use_cache else 0.0
+    every = (cost.decode_s + cost.clip_s * train) * len(samples) / train
+    return Need((1 - kept) * every, HEAD_S, 0.0, cost.epochs)
 
 
 def lesson_of(contest: Contest, preset: Preset) -> Lesson:
