@@ -67,7 +67,7 @@ def test_importing_marey_imports_no_torch() -> None:
 @pytest.mark.parametrize(
     "arguments, sentence",
     [
-        (["trian"], "No such command 'trian'. Did you mean 'train'?"),
+        (["evalute"], "No such command 'evalute'. Did you mean 'evaluate'?"),
         (["train"], "Missing argument 'DATA'"),
         (["train", "nowhere"], "nowhere does not exist"),
         (["train", "{films}", "--epochs", "-3"], "--epochs is -3; give a number from 1"),
