@@ -67,7 +67,7 @@ def test_importing_marey_imports_no_torch() -> None:
 @pytest.mark.parametrize(
     "arguments, sentence",
     [
-        (["evalute"], "No such command 'evalute'. Did you mean 'evaluate'?"),
+        (["doctr"], "No such command 'doctr'. Did you mean 'doctor'?"),
         (["train"], "Missing argument 'DATA'"),
         (["train", "nowhere"], "nowhere does not exist"),
         (["train", "{films}", "--epochs", "-3"], "--epochs is -3; give a number from 1"),
