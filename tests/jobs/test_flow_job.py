@@ -33,6 +33,9 @@ def test_finished_flow_is_not_computed_over(small_films: Path, tmp_path: Path) -
         flow(film, out=out, speed="medium")
     with pytest.raises(UsageError, match=sentence):
         flow(film, out=out, short_px=24)
+    flow(film, out=tmp_path / "small", short_px=24)
+    with pytest.raises(UsageError, match="by dis fast at 32 x 24; give the same flags"):
+        flow(film, out=tmp_path / "small")
 
 
 def test_what_cannot_be_read_leaves_no_folder(small_films: Path, tmp_path: Path) -> None:

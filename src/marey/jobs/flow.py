@@ -70,8 +70,8 @@ def flow(
     film     write an MP4 beside each, too: arrows on the frames, and the flow in colours with their legend
     workers  threads that compute
 
-    What is there already, of the same bytes and computed in the same way, is left as it is; what a killed run has done
-    is not done again.
+    What is there already, of the same bytes and computed in the same way, is left as it is; of a video
+    at which a run was killed, what was computed is kept in pieces of 2,000 fields.
     """
     narrator = narrator or Silent()
     if method not in FLOW_METHODS:
@@ -116,7 +116,8 @@ def refuse_other_flow(file: Path, path: str, *, method: str, speed: str, short_p
         return
     try:
         held = flow_header(file)
-        sized = short_px is None or min(held.width, held.height) == short_px
+        wanted_px = min(probe(path).width, probe(path).height) if short_px is None else short_px
+        sized = min(held.width, held.height) == wanted_px
         alike = held.method == method and held.speed in (None, speed) and sized
         other = not alike and held.source_hash == source_hash(path)
     except VideoError:
