@@ -42,7 +42,7 @@ def compare(
     rename: o.Rename = None,
     leave_out: o.LeaveOut = None,
     max_bad: o.MaxBad = 3,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="encode every clip anew")] = False,
+    no_cache: o.NoCache = False,
     device: o.Device = "auto",
     decoder: o.Decoder = "pyav",
     workers: o.Workers = None,

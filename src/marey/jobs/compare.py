@@ -19,7 +19,6 @@ from ..errors import UsageError
 from ..presets import Preset, find_preset, imagenet_is_installed
 from ..report import counted
 from ..results import Comparison
-from ..tasks import Recognition
 from ..training import pick_device
 from .choose import preset_of_clips
 from .contender import CHANGED, SHARES, Contender, Part, ask_orders, ask_with_fewer, has_order, try_fold
@@ -37,7 +36,7 @@ from .run import (
     named_on_interrupt,
     resume_run,
 )
-from .verdict import comparison_dict, publish_comparison, read_comparison, summarize
+from .verdict import Pooled, comparison_dict, publish_comparison, read_comparison, summarize
 
 CLOCK_FILE = "clock.json"
 SINGLE_FRAMES = ("efficientnet_lite0_frame", "single_frame_stage")  # with ImageNet weights, and without
@@ -135,23 +134,22 @@ def compare(
         clock=clock,
         narrator=narrator,
     )
+    pooled = Pooled(manifest, parts, seed)
     with named_on_interrupt(run), cleared_unless(run, LADDER_FILE, fresh=fresh):
         contenders, left_out = line_up(contest, ladder, run)
-        stopped = _race(contest, contenders)
+        stopped = _race(contest, contenders, pooled)
         left_out |= {c.preset.name: stopped[c.preset.name] for c in contenders if not c.done(folds)}
-        _ask_further(contest, contenders, stopped)
+        _ask_further(contest, contenders, stopped, pooled)
     tell_left_out(narrator, contest.quarantine.reasons)
     shared = {name: value for name, value in asked.items() if name not in ("presets", "budget", "folds", "max_bad")}
     with timed(narrator, "report"):
         result = summarize(
             contenders,
             stopped,
-            manifest,
-            parts,
+            pooled,
             title=run.folder.name,
             budget=budget,
             spent=clock.spent_s / 60,
-            seed=seed,
             notes=[f"{name} was left out: {why}." for name, why in left_out.items()],
             left_out=contest.quarantine.reasons,
             command=lambda preset: command_line("train", {**shared, "preset": preset}, defaults),
@@ -163,13 +161,10 @@ def compare(
 
 def _ladder(names: Sequence[str]) -> list[Preset]:
     """The single-frame model, then the others; presets that do not answer clips as wholes are refused."""
-    if not names:
-        return [find_preset(SINGLE_FRAMES[0 if imagenet_is_installed() else 1]), *map(find_preset, LADDER)]
-    given = [preset_of_clips(name) for name in dict.fromkeys(names)]
-    single = next((preset for preset in given if preset.name in SINGLE_FRAMES), None)
-    if single is None:
-        single = find_preset(SINGLE_FRAMES[0 if imagenet_is_installed() else 1])
-    return [single, *(preset for preset in given if preset is not single)]
+    given = [preset_of_clips(name) for name in dict.fromkeys(names or LADDER)]
+    usual = SINGLE_FRAMES[0 if imagenet_is_installed() else 1]
+    first = next((preset for preset in given if preset.name in SINGLE_FRAMES), None) or find_preset(usual)
+    return [first, *(preset for preset in given if preset is not first)]
 
 
 def _to_compare_on(manifest: Manifest, narrator: Narrator) -> Manifest:
@@ -199,7 +194,7 @@ def part_of(manifest: Manifest, train: np.ndarray, test: np.ndarray, *, seed: in
     return Part(train[~held], train[held], test)
 
 
-def _race(contest: Contest, contenders: Sequence[Contender]) -> dict[str, str]:
+def _race(contest: Contest, contenders: Sequence[Contender], pooled: Pooled) -> dict[str, str]:
     """Train rung by rung; preset -> why it was stopped, for those that were."""
     by_name = {contender.preset.name: contender for contender in contenders}
     racing, stopped, first = list(by_name), {}, contenders[0].preset.name
@@ -207,7 +202,7 @@ def _race(contest: Contest, contenders: Sequence[Contender]) -> dict[str, str]:
     total = round(trainings(len(contenders), len(contest.parts)) * len(contenders))
     for number, rung in enumerate(rungs(len(contest.parts))):
         if number:
-            scores = {name: _accuracy(contest, by_name[name], range(rung[0])) for name in racing}
+            scores = {name: _accuracy(pooled, by_name[name], range(rung[0])) for name in racing}
             on = go_on(scores, number, always=first, of=len(by_name))
             stopped |= {
                 name: f"{score:.0%} right after {counted(rung[0], 'fold')}: too few to go on"
@@ -249,32 +244,22 @@ def _expected_s(contender: Contender, fold: int) -> float:
     return contender.share.within_s if contender.needs_training else 60 * contender.cost.minutes
 
 
-def _accuracy(contest: Contest, contender: Contender, folds: Sequence[int]) -> float:
+def _accuracy(pooled: Pooled, contender: Contender, folds: Sequence[int]) -> float:
     """Of its answers so far, on clips whose groups it did not see."""
-    truth = Recognition.of(contest.manifest).targets(contest.manifest.samples).numpy().argmax(1)
-    hits = []
-    for fold in folds:
-        answers = contender.read(fold)
-        unseen = np.isin(answers.index, contest.parts[fold].test)
-        hits.append(answers.scores[unseen].argmax(1) == truth[answers.index[unseen]])
-    return float(np.concatenate(hits).mean())
+    return float(pooled.of(contender, folds).right(pooled.truth).mean())
 
 
-def _ask_further(contest: Contest, contenders: Sequence[Contender], stopped: Mapping[str, str]) -> None:
+def _ask_further(contest: Contest, contenders: Sequence[Contender], stopped: Mapping[str, str], pooled: Pooled) -> None:
     """What the finalists say of other orders of frames, and with fewer labels, as far as there is time."""
     folds, clock = range(len(contest.parts)), contest.clock
     finalists = [c for c in contenders if c.preset.name not in stopped]
-    finalists.sort(key=lambda c: -_accuracy(contest, c, folds))
+    finalists.sort(key=lambda c: -_accuracy(pooled, c, folds))
     shared = (contest.quarantine, contest.narrator)
     for contender in finalists:
-        needed = (
-            0.0
-            if contender.needs_training  # it was asked when it was trained
-            else len(CHANGED) * 60 * contender.cost.minutes + len(folds) * HEAD_S
-        )
-        if has_order(contender) and needed < clock.left_s and contender.preset.name not in SINGLE_FRAMES:
-            if not contender.needs_training:
-                ask_orders(contender, contest.manifest, contest.parts, *shared)
+        if contender.needs_training or not has_order(contender):  # whole networks were asked when they were trained
+            continue
+        if len(CHANGED) * 60 * contender.cost.minutes + len(folds) * HEAD_S < clock.left_s:
+            ask_orders(contender, contest.manifest, contest.parts, *shared)
             clock.keep()
     for contender in dict.fromkeys((finalists[0], contenders[0])):
         for fold in folds:

@@ -16,9 +16,9 @@ from ..data import Manifest, Quarantine
 from ..presets import Preset
 from ..training import Fitted
 from ..video import FRAME_ORDERS, FrameOrder
-from .features import encode_samples
 from .fold_answers import FoldAnswers, ask, teach
 from .halving import Share
+from .learn import encode_all
 from .lesson import Lesson
 from .narrate import Narrator
 from .plan import Plan
@@ -181,19 +181,7 @@ def _encode(
     """Have what the frozen encoder says of all clips in memory, from the cache where it is kept."""
     if order in contender.encoded:
         return
-    lesson = contender.lesson
-    contender.encoded[order] = encode_samples(
-        lesson.model,
-        manifest.samples,
-        lesson.spec,
-        quarantine,
-        views=1,
-        crop_count=1,
-        device=lesson.device,
-        decoder=lesson.decoder,
-        workers=lesson.workers,
-        narrator=narrator,
-        use_cache=lesson.use_cache,
-        what=f"encode for {contender.preset.name}" + ("" if order == "as filmed" else f", {order}"),
-        order=order,
+    what = f"encode for {contender.preset.name}" + ("" if order == "as filmed" else f", {order}")
+    contender.encoded[order] = encode_all(
+        contender.lesson, manifest.samples, quarantine, narrator, what=what, order=order
     )

@@ -26,7 +26,7 @@ from ..training import (
     shard,
     shuffled_order,
 )
-from ..video import Augmentation, augment, to_input
+from ..video import Augmentation, FrameOrder, augment, to_input
 from .features import encode_samples
 from .lesson import Lesson
 from .narrate import Narrator, progress_of
@@ -58,7 +58,13 @@ def learn(
 
 
 def encode_all(
-    lesson: Lesson, samples: Sequence[Sample], quarantine: Quarantine, narrator: Narrator, *, what: str
+    lesson: Lesson,
+    samples: Sequence[Sample],
+    quarantine: Quarantine,
+    narrator: Narrator,
+    *,
+    what: str,
+    order: FrameOrder = "as filmed",
 ) -> dict[int, Tensor]:
     """Index of the sample -> (1, ...), its middle view as the lesson's frozen encoder sees it."""
     return encode_samples(
@@ -74,6 +80,7 @@ def encode_all(
         narrator=narrator,
         use_cache=lesson.use_cache,
         what=what,
+        order=order,
         classifier=lesson.transfer.classifier if lesson.transfer else (),
     )
 

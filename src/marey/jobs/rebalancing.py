@@ -9,7 +9,6 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ..data import Manifest, Quarantine, Sample
 from ..errors import DataError, UsageError
@@ -17,10 +16,10 @@ from ..nn import NearestMean
 from ..results import Evaluation
 from ..tasks.long_tail import SHOTS, class_counts, parse_shots, shot_classes
 from ..training import code_version, file_hash, save_checkpoint
+from .clip_features import encode_middle
 from .clips_of_run import found_again, manifest_of
 from .decouple import METHODS, Clips, balance
 from .evaluate import score
-from .features import encode_samples
 from .narrate import Narrator, Silent, tell_left_out, timed
 from .prepare import check_range, load_data, pick_workers, split_data
 from .publish import publish
@@ -186,28 +185,22 @@ def _encoded(
     what: str,
 ) -> Clips:
     """The middle view of every clip as the classifier reads it, and its class."""
-    found: dict[int, Tensor] = (
-        encode_samples(
-            trained.model,
-            samples,
-            trained.spec,
-            quarantine,
-            views=1,
-            crop_count=1,
-            device=trained.device,
-            decoder=trained.decoder,
-            workers=workers,
-            narrator=narrator,
-            use_cache=use_cache,
-            what=what,
-        )
-        if samples
-        else {}
+    if not samples:
+        return torch.zeros(0, device=trained.device), trained.task.targets([]).to(trained.device)
+    kept, encoded = encode_middle(
+        trained.model,
+        samples,
+        trained.spec,
+        quarantine,
+        device=trained.device,
+        decoder=trained.decoder,
+        workers=workers,
+        narrator=narrator,
+        use_cache=use_cache,
+        what=what,
     )
-    kept = sorted(found)
-    targets = trained.task.targets([samples[index] for index in kept]).to(trained.device)
-    encoded = torch.stack([found[index][0] for index in kept]) if kept else torch.zeros(0)
-    return encoded.to(trained.device), targets
+    targets = trained.task.targets([samples[index] for index in kept])
+    return encoded.to(trained.device), targets.to(trained.device)
 
 
 def _kept(run: Run, trained: Trained, method: str, chosen: Mapping[str, Any]) -> Trained:

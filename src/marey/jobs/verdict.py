@@ -32,65 +32,8 @@ class Answers:
         return (self.scores.argmax(1) == truth[self.index]).astype(float)
 
 
-def summarize(
-    contenders: Sequence[Contender],
-    stopped: Mapping[str, str],
-    manifest: Manifest,
-    parts: Sequence[Part],
-    *,
-    title: str,
-    budget: float,
-    spent: float,
-    seed: int,
-    notes: Sequence[str],
-    left_out: Mapping[str, str],
-    command: Callable[[str], str],
-) -> Comparison:
-    """The comparison; the first of the contenders is the single-frame model. `budget` and `spent` are in minutes."""
-    data = _Data(manifest, parts, seed)
-    answers = {c.preset.name: data.of(c, c.done(len(parts))) for c in contenders if c.done(len(parts))}
-    right = {name: found.right(data.truth) for name, found in answers.items()}
-    tried = {c.preset.name: c for c in contenders if c.preset.name in answers}
-    single, finalists = contenders[0].preset.name, [name for name in tried if name not in stopped]
-    best = max(finalists, key=lambda name: (right[name].mean(), -(tried[name].ms_per_clip or 0.0)))
-    behind = {name: data.difference(answers, right, name, best) for name in tried if name != best}
-    candidates = [
-        _candidate(data, tried[name], answers[name], behind.get(name), stopped.get(name, "")) for name in tried
-    ]
-    candidates.sort(key=lambda c: (c.preset != best, -c.score.value))
-    orders = [test for name in (best, *finalists) if (test := _order_test(data, tried[name]))]
-    orders = list({test.preset: test for test in orders}.values())
-    curves = [curve for name in dict.fromkeys((best, single)) if (curve := _label_curve(data, tried[name]))]
-    groups = {sample.group for sample in manifest.samples} - {None}
-    return Comparison(
-        title=title,
-        protocol={
-            "data": manifest.source,
-            "clips": len(manifest),
-            **({"groups": len(groups), "grouped by": manifest.grouped_by or "group"} if groups else {}),
-            "folds": len(parts),
-            "views": "1x1",
-            "seed": seed,
-            "budget": f"{budget:g} minutes",
-            "missing_videos": len(left_out),
-        },
-        labels=data.labels,
-        candidates=tuple(candidates),
-        orders=tuple(orders),
-        label_curves=tuple(curves),
-        only_temporal=() if best == single else data.won(answers[best], answers[single]),
-        recommended=best,
-        reason=_reason(best, candidates),
-        command=command(best),
-        advice=_advice(best, single, behind.get(single), next((t for t in orders if t.preset == best), None)),
-        budget_minutes=budget,
-        minutes=spent,
-        notes=(*notes, *data_notes(manifest)),
-    )
-
-
-class _Data:
-    """The clips, and figures of answers about them."""
+class Pooled:
+    """The clips of a comparison, what was answered about them in its folds, and figures of that."""
 
     def __init__(self, manifest: Manifest, parts: Sequence[Part], seed: int) -> None:
         self.manifest, self.parts, self.seed = manifest, parts, seed
@@ -147,7 +90,63 @@ class _Data:
         )
 
 
-def _candidate(data: _Data, contender: Contender, answers: Answers, behind: Estimate | None, stopped: str) -> Candidate:
+def summarize(
+    contenders: Sequence[Contender],
+    stopped: Mapping[str, str],
+    data: Pooled,
+    *,
+    title: str,
+    budget: float,
+    spent: float,
+    notes: Sequence[str],
+    left_out: Mapping[str, str],
+    command: Callable[[str], str],
+) -> Comparison:
+    """The comparison; the first of the contenders is the single-frame model. `budget` and `spent` are in minutes."""
+    manifest, parts = data.manifest, data.parts
+    answers = {c.preset.name: data.of(c, c.done(len(parts))) for c in contenders if c.done(len(parts))}
+    right = {name: found.right(data.truth) for name, found in answers.items()}
+    tried = {c.preset.name: c for c in contenders if c.preset.name in answers}
+    single, finalists = contenders[0].preset.name, [name for name in tried if name not in stopped]
+    best = max(finalists, key=lambda name: (right[name].mean(), -(tried[name].ms_per_clip or 0.0)))
+    behind = {name: data.difference(answers, right, name, best) for name in tried if name != best}
+    candidates = [
+        _candidate(data, tried[name], answers[name], behind.get(name), stopped.get(name, "")) for name in tried
+    ]
+    candidates.sort(key=lambda c: (c.preset != best, -c.score.value))
+    orders = [test for name in dict.fromkeys((best, *finalists)) if (test := _order_test(data, tried[name]))]
+    curves = [curve for name in dict.fromkeys((best, single)) if (curve := _label_curve(data, tried[name]))]
+    groups = {sample.group for sample in manifest.samples} - {None}
+    return Comparison(
+        title=title,
+        protocol={
+            "data": manifest.source,
+            "clips": len(manifest),
+            **({"groups": len(groups), "grouped by": manifest.grouped_by or "group"} if groups else {}),
+            "folds": len(parts),
+            "views": "1x1",
+            "seed": data.seed,
+            "budget": f"{budget:g} minutes",
+            "missing_videos": len(left_out),
+        },
+        labels=data.labels,
+        candidates=tuple(candidates),
+        orders=tuple(orders),
+        label_curves=tuple(curves),
+        only_temporal=() if best == single else data.won(answers[best], answers[single]),
+        recommended=best,
+        reason=_reason(best, candidates),
+        command=command(best),
+        advice=_advice(best, single, behind.get(single), next((t for t in orders if t.preset == best), None)),
+        budget_minutes=budget,
+        minutes=spent,
+        notes=(*notes, *data_notes(manifest)),
+    )
+
+
+def _candidate(
+    data: Pooled, contender: Contender, answers: Answers, behind: Estimate | None, stopped: str
+) -> Candidate:
     folds = contender.done(len(data.parts))
     known = data.of(contender, folds, known=True)
     facts = [contender.facts(fold) for fold in folds]
@@ -173,7 +172,7 @@ def _candidate(data: _Data, contender: Contender, answers: Answers, behind: Esti
     )
 
 
-def _order_test(data: _Data, contender: Contender) -> OrderTest | None:
+def _order_test(data: Pooled, contender: Contender) -> OrderTest | None:
     """None where it was not asked about all orders in all folds."""
     folds = range(len(data.parts))
     if not all(contender.file(fold, order).exists() for fold in folds for order in FRAME_ORDERS):
@@ -188,7 +187,7 @@ def _order_test(data: _Data, contender: Contender) -> OrderTest | None:
     return OrderTest(contender.preset.name, {order: data.mean(a) for order, a in found.items()}, per_class)
 
 
-def _label_curve(data: _Data, contender: Contender) -> LabelCurve | None:
+def _label_curve(data: Pooled, contender: Contender) -> LabelCurve | None:
     """None where it was not taught with fewer labels; of the folds in which it was with all shares of them."""
     folds = [
         fold
