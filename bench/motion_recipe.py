@@ -1,10 +1,11 @@
 """Do other readings of motion lift the default recipe on few real clips? Chosen on some sources, judged on others.
 
-    python bench/motion_recipe.py DATA --out FOLDER [--seeds 5]
+    python bench/motion_recipe.py DATA --out FOLDER [--seeds 5] [--stage OUT]
 
 Beside the three blocks of `motion_appearance` stand: covariance of motion between frames 1/5 s and 1/25 s apart (the
 preset's are 1/10 s apart), and how histograms of flow and of its boundaries vary between parts of a clip (HOF and MBH,
-after Dalal, Triggs and Schmid, ECCV 2006; square-rooted, blind to mirroring). Every combination of COMBINATIONS is
+after Dalal, Triggs and Schmid, ECCV 2006; square-rooted, blind to mirroring). With --stage also what networks that
+motion.py trained on the stage (seed 0, in its OUT) say of the clips, frozen. Every combination of COMBINATIONS is
 cross-validated on the design sources of fight-surv alone (see nested.py). All are then tested, on the same clips as the
 preset's, in folds over all sources and, trained on the design sources, on the others. Numbers of a clip are kept in
 FOLDER: interrupted, it goes on where it was.
@@ -21,6 +22,7 @@ import cv2
 import numpy as np
 import torch
 from heads import Choice, Clips, is_right, learn
+from motion_real import encode as encode_with
 from nested import DESIGN_SOURCES, encode
 
 from marey.app.console import Terminal, print_error, print_table
@@ -43,6 +45,13 @@ COMBINATIONS = (
     ("motion", "slow"),
     ("histograms",),
 )
+NETWORKS = {
+    "flow": "flow-0",
+    "vectors": "motion-vectors-0",
+    "OFF": "OFF-0",
+    "DMC-Net": "DMC-Net-0",
+}  # runs of motion.py
+WITH_NETWORKS = (*((*SHIPPED, block) for block in NETWORKS), (*SHIPPED, *NETWORKS), *((block,) for block in NETWORKS))
 DECAY, FRAMES, CELL_PX, CELL_FRAMES, BINS = 0.004, 160, 16, 5, 8
 SLOW_FPS, QUICK_FPS, STILL = 5.0, 25.0, 0.02  # STILL in picture heights a second
 
@@ -130,15 +139,24 @@ def with_motion(clips: Clips, out: Path, terminal: Terminal) -> Clips:
     return replace(clips, features={**clips.features, **more})
 
 
-def folds_of(clips: Clips, some: np.ndarray, seeds: int) -> dict[tuple[str, ...], np.ndarray]:
+def with_networks(clips: Clips, stage: Path) -> Clips:
+    """The clips with what each of NETWORKS says beside the preset's blocks."""
+    more = {name: encode_with(stage / "runs" / run, clips.manifest, stage / "real") for name, run in NETWORKS.items()}
+    return replace(clips, features={**clips.features, **more})
+
+
+Blocks = tuple[str, ...]
+
+
+def folds_of(clips: Clips, some: np.ndarray, seeds: int, combinations: Sequence[Blocks]) -> dict[Blocks, np.ndarray]:
     """Combination -> share of the seeds in which each clip was right, out of grouped folds of these clips."""
-    blocks = tuple(sorted({block for blocks in COMBINATIONS for block in blocks}))
-    found = {blocks: np.zeros(len(some)) for blocks in COMBINATIONS}
+    blocks = tuple(sorted({block for blocks in combinations for block in blocks}))
+    found = {blocks: np.zeros(len(some)) for blocks in combinations}
     for seed in range(seeds):
         for train, test in clips.folds(some, folds=5, seed=seed):
             logits = learn(clips, train, test, Choice(blocks, DECAY, weighted=True), apart=True)
             rows = np.searchsorted(some, test)
-            for combination in COMBINATIONS:
+            for combination in combinations:
                 found[combination][rows] += is_right(logits, combination, clips.truth[test]) / seeds
     return found
 
@@ -148,15 +166,15 @@ def words(e: Estimate, *, signed: bool = False) -> str:
     return f"{100 * e.value:{form}} ({100 * e.low:{form}} to {100 * e.high:{form}})"
 
 
-def show(clips: Clips, seeds: int) -> None:
+def show(clips: Clips, seeds: int, combinations: Sequence[Blocks]) -> None:
     every = np.arange(len(clips.manifest))
     design = np.array([group in DESIGN_SOURCES for group in clips.groups])
-    chosen_on, everywhere = folds_of(clips, every[design], seeds), folds_of(clips, every, seeds)
-    blocks = tuple(sorted({block for blocks in COMBINATIONS for block in blocks}))
+    chosen_on, everywhere = (folds_of(clips, some, seeds, combinations) for some in (every[design], every))
+    blocks = tuple(sorted({block for blocks in combinations for block in blocks}))
     logits = learn(clips, every[design], every[~design], Choice(blocks, DECAY, weighted=True), apart=True)
     groups: Sequence[str | None] = [clips.groups[i] for i in every[~design]]
     table = []
-    for combination in COMBINATIONS:
+    for combination in combinations:
         unseen, before = (everywhere[one][~design] for one in (combination, SHIPPED))
         table.append(
             (
@@ -177,12 +195,14 @@ def main() -> None:
     parser.add_argument("data")
     parser.add_argument("--out", required=True, type=Path, help="folder for the numbers of each clip")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--stage", type=Path, help="what motion.py wrote, for its networks")
     parser.add_argument("--workers", type=int, help="processes that decode")
     options = parser.parse_args()
     with Terminal(quiet=False, verbose=False) as terminal:
         clips = encode(options.data, workers=pick_workers(options.workers), narrator=terminal)
         clips = with_motion(clips, options.out, terminal)
-    show(clips, options.seeds)
+        clips = with_networks(clips, options.stage) if options.stage else clips
+    show(clips, options.seeds, (*COMBINATIONS, *(WITH_NETWORKS if options.stage else ())))
 
 
 if __name__ == "__main__":
