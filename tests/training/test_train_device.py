@@ -1,6 +1,8 @@
 """Devices, memory, and batches that are cut when memory is short."""
 
+import ctypes
 import os
+import sys
 from collections import namedtuple
 
 import numpy as np
@@ -135,3 +137,18 @@ def test_the_environment_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> N
     with engine("cpu", "fp32") as accelerator:
         assert accelerator.device == CPU
     assert os.environ["ACCELERATE_TORCH_DEVICE"] == "meta"
+
+
+@pytest.mark.skipif(sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="glibc only")
+def test_memory_that_was_used_before_counts_again() -> None:
+    """Small tensors, which the allocator keeps when they are freed."""
+
+    def work() -> float:
+        return float(sum(part.sum() for part in [torch.ones(4096) for _ in range(2000)]))  # 32 MB, 16 kB each
+
+    peaks = []
+    for _ in range(2):
+        with measure_memory(CPU, every_s=0.001) as memory:
+            work()
+        peaks.append(memory.peak_bytes / 2**20)
+    assert all(20 < peak < 80 for peak in peaks)
