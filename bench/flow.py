@@ -30,6 +30,7 @@ from marey.data.stage import render
 from marey.data.stage.motion import read_flo
 from marey.errors import MissingExtra
 from marey.video import (
+    FlowSource,
     bytes_to_flow,
     dense_flow,
     extract_flow,
@@ -150,7 +151,7 @@ def files(path: Path, pairs: int) -> None:
         for suffix in (".mkv", ".npz"):
             out = Path(folder) / f"a{suffix}"
             start = time.process_time()
-            extract_flow(path, out, short_px=SIZE[1])
+            extract_flow(path, out, FlowSource(short_px=SIZE[1]))
             cost = time.process_time() - start
             stored = [flow for _, flow in flow_fields(out)]
             held = bytes_to_flow(flow_to_bytes(np.stack(fields))) if suffix == ".mkv" else np.stack(fields)

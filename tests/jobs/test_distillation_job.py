@@ -41,7 +41,7 @@ def test_no_flow_is_computed_for_answers(
     def refuse(*_: object, **__: object) -> NoReturn:
         raise AssertionError("flow was computed")
 
-    for room in ("residual", "modality"):
+    for room in ("residual", "flow"):
         monkeypatch.setattr(f"marey.video.{room}.dense_flow", refuse)
     evaluate(trial.folder, use_cache=False, workers=0)
     assert predict(trial.folder, [str(small_films / "up" / "up0.mp4")], overlay=False)[0]

@@ -10,6 +10,7 @@ from marey.errors import VideoError
 from marey.video import (
     Clip,
     ClipSpec,
+    FlowSource,
     Video,
     VideoWriter,
     bytes_to_flow,
@@ -121,9 +122,11 @@ def test_motion_is_found_among_the_channels(film: Path) -> None:
 
 
 def test_a_stamp_says_which_motion_was_fed() -> None:
-    assert described("vectors") == "vectors (since the keyframe, within 20 px)"
-    assert described("vectors+residual") == "vectors+residual (of one frame, within 20 px)"
-    assert described("flow") == "flow (DIS fast, within 20 px)"
+    residual = replace(BOTH, modality="vectors+residual")
+    assert described(replace(FLOW, modality="vectors")) == "vectors (since the keyframe, within 20 px)"
+    assert described(residual) == "vectors+residual (of one frame, within 20 px)"
+    assert described(FLOW) == "flow (DIS fast, within 20 px)"
+    assert described(replace(FLOW, flow=FlowSource("tvl1", None, 256))) == "flow (TV-L1 at 256 px, within 20 px)"
 
 
 def test_sound_is_heard_around_each_time(tmp_path: Path) -> None:

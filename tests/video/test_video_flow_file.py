@@ -9,11 +9,12 @@ import pytest
 from moving_video import write_moving
 
 from marey.errors import VideoError
-from marey.video import flow_stream, flow_to_bytes, flow_writer, open_video
+from marey.video import FlowSource, extract_flow, flow_extract, flow_stream, flow_to_bytes, open_video
 from marey.video.flow_file import FlowHeader, flow_fields, flow_header, read_flow, read_flow_bytes, source_hash
-from marey.video.flow_writer import FlowWriter, extract_flow
+from marey.video.flow_writer import FlowWriter
 
 HEADER = FlowHeader("a.mp4", "0" * 64, "dis", "fast", 17, 13)
+MEDIUM, FARNEBACK = FlowSource(speed="medium"), FlowSource("farneback", None)
 KINDS = [".mkv", ".npz"]
 HALF_STEP_PX = 20 / 127 / 2
 
@@ -130,11 +131,11 @@ def test_the_hash_is_that_of_the_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("segment", [100, 4])
-def test_the_flow_of_a_video(tmp_path: Path, kind: str, segment: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flow_writer, "_SEGMENT", segment)
+@pytest.mark.parametrize("piece_s", [20.0, 0.0])
+def test_the_flow_of_a_video(tmp_path: Path, kind: str, piece_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flow_extract, "_PIECE_S", piece_s)
     video, out, told = write_moving(tmp_path / "a.mp4", fps=30), tmp_path / f"a{kind}", []
-    made = extract_flow(video, out, short_px=32, threads=2, progress=lambda *done: told.append(done))
+    made = extract_flow(video, out, FlowSource(short_px=32), threads=2, progress=lambda *done: told.append(done))
     assert (made.computed, made.fields) == (13, 13) and told == [(k + 1, 13) for k in range(13)]
     assert made.header == FlowHeader("a.mp4", source_hash(video), "dis", "fast", 48, 32)
     expected = dict(flow_stream(video, short_px=32))
@@ -148,17 +149,17 @@ def test_what_is_there_is_not_computed_again(tmp_path: Path) -> None:
     made = extract_flow(video, out)
     bytes_then = out.read_bytes()
     assert extract_flow(video, out) == (made.header, 0, None) and out.read_bytes() == bytes_then
-    assert extract_flow(video, out, speed="medium").computed == 13
-    assert extract_flow(video, out, method="farneback").header.speed is None
+    assert extract_flow(video, out, MEDIUM).computed == 13
+    assert extract_flow(video, out, FARNEBACK).header.speed is None
     write_moving(video, step=(1, 0))  # another video of the same name
-    assert extract_flow(video, out, method="farneback").computed == 13
+    assert extract_flow(video, out, FARNEBACK).computed == 13
     out.write_text("broken")
     assert extract_flow(video, out).computed == 13
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_that_was_stopped_goes_on(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flow_writer, "_SEGMENT", 4)
+    monkeypatch.setattr(flow_extract, "_PIECE_S", 0.0)
     video, out = write_moving(tmp_path / "a.mp4", fps=30), tmp_path / f"a{kind}"
     extract_flow(video, tmp_path / f"whole{kind}")
 
@@ -172,13 +173,15 @@ def test_a_run_that_was_stopped_goes_on(tmp_path: Path, kind: str, monkeypatch: 
     assert not out.exists()
     told: list[tuple[int, int]] = []
     made = extract_flow(video, out, progress=lambda *done: told.append(done))
-    assert (made.computed, made.fields) == (5, 13) and told[0] == (9, 13)
+    assert (made.computed, made.fields) == (4, 13) and told[0] == (10, 13)
     for (a_s, a), (b_s, b) in zip(flow_fields(out), flow_fields(tmp_path / f"whole{kind}"), strict=True):
         assert abs(a_s - b_s) < 1.1e-3 and (a == b).all()
     stop_at = 10
     with pytest.raises(KeyboardInterrupt):
-        extract_flow(video, out, speed="medium", progress=stop)
-    assert extract_flow(video, out, speed="ultrafast").computed == 13  # what was kept was computed in another way
+        extract_flow(video, out, MEDIUM, progress=stop)
+    assert (
+        extract_flow(video, out, FlowSource(speed="ultrafast")).computed == 13
+    )  # what was kept was computed in another way
     assert {path.suffix for path in tmp_path.iterdir()} == {".mp4", kind}
 
 

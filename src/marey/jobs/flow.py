@@ -14,7 +14,7 @@ from ..report import flow_picture
 from ..video import (
     FLOW_METHODS,
     FLOW_SPEEDS,
-    FlowMethod,
+    FlowSource,
     Speed,
     VideoWriter,
     extract_flow,
@@ -90,9 +90,7 @@ def flow(
             found = extract_flow(
                 path,
                 file,
-                method=cast(FlowMethod, method),
-                speed=cast(Speed, speed),
-                short_px=short_px,
+                FlowSource(method, cast(Speed, speed) if method == "dis" else None, short_px),
                 threads=max(1, pick_workers(workers)),
                 progress=progress_of(narrator, f"flow of {Path(path).name}"),
             )

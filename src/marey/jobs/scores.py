@@ -349,7 +349,7 @@ def spec_stamp(spec: ClipSpec, preset: str, *, views: str, decoder: DecoderName)
         "resize": f"{'both sides' if spec.squash else 'short side'} {spec.short_px} px, {spec.resample}",
         "decoder": decoder_version(decoder),
         "preset": preset,
-        **({} if spec.modality == "rgb" else {"input": described(spec.modality)}),
+        **({} if spec.modality == "rgb" else {"input": described(spec)}),
     }
 
 

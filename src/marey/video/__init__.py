@@ -6,9 +6,12 @@ from .clip import MOTION, Clip, ClipSpec
 from .decode import DecoderName, Video, open_video
 from .decode_torchcodec import torchcodec_problem
 from .encode import Prepared, prepare_video, why_prepare
-from .flow import FLOW_METHODS, FLOW_SPEEDS, FlowMethod, Speed, bytes_to_flow, dense_flow, flow_stream, flow_to_bytes
+from .flow import bytes_to_flow, dense_flow, flow_between, flow_stream, flow_to_bytes, refuse_absent
+from .flow_extract import Extracted, extract_flow
+from .flow_fed import flow_file_of
 from .flow_file import FlowHeader, flow_fields, flow_header, read_flow, read_flow_bytes, source_hash
-from .flow_writer import Extracted, FlowWriter, extract_flow
+from .flow_source import FLOW_METHODS, FLOW_SPEEDS, SPYNET, FlowMethod, FlowNetwork, FlowSource, Speed
+from .flow_writer import FlowWriter
 from .log_mel import log_mel, log_mel_bytes
 from .modality import described, motion_in, read_input
 from .order import FRAME_ORDERS, FrameOrder, reorder
@@ -25,6 +28,7 @@ __all__ = [
     "FLOW_SPEEDS",
     "FRAME_ORDERS",
     "MOTION",
+    "SPYNET",
     "Augmentation",
     "Clip",
     "ClipSpec",
@@ -33,6 +37,8 @@ __all__ = [
     "Extracted",
     "FlowHeader",
     "FlowMethod",
+    "FlowNetwork",
+    "FlowSource",
     "FlowWriter",
     "FrameOrder",
     "Prepared",
@@ -49,7 +55,9 @@ __all__ = [
     "dense_flow",
     "described",
     "extract_flow",
+    "flow_between",
     "flow_fields",
+    "flow_file_of",
     "flow_header",
     "flow_stream",
     "flow_to_bytes",
@@ -66,6 +74,7 @@ __all__ = [
     "read_flow",
     "read_flow_bytes",
     "read_input",
+    "refuse_absent",
     "reorder",
     "residual_to_bytes",
     "resize_short",

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from .flow_source import DIS_FAST, FlowSource
+
 Modality = Literal["rgb", "flow", "rgb+flow", "vectors", "vectors+residual", "vectors+residual+flow", "sound"]
 CHANNELS: dict[Modality, int] = {
     "rgb": 3,
@@ -70,6 +72,7 @@ class ClipSpec:
     whole     feed the whole frame, whatever its shape, with short side short_px, instead of a square crop of it
     squash    resize to short_px x short_px, whatever the shape was, before the side_px crop
     modality  what the channels are; see `CHANNELS`
+    flow      how its flow comes about, if it is fed flow
     """
 
     frames: int
@@ -84,6 +87,7 @@ class ClipSpec:
     whole: bool = False
     squash: bool = False
     modality: Modality = "rgb"
+    flow: FlowSource = DIS_FAST
 
     def __post_init__(self) -> None:
         for name in ("frames", "stride", "side_px", "short_px"):
@@ -107,9 +111,17 @@ class ClipSpec:
         """Of the input: 3 of RGB, 2 of flow, ..."""
         return CHANNELS[self.modality]
 
+    @property
+    def fed_flow(self) -> bool:
+        """Whether optical flow from frame to frame is among what is fed."""
+        return self.modality in ("flow", "rgb+flow")
+
     def to_dict(self) -> dict[str, Any]:
-        return dict(self.__dict__, mean=list(self.mean), std=list(self.std))
+        """For JSON; flow that comes about as ever is not named."""
+        data = dict(self.__dict__, mean=list(self.mean), std=list(self.std), flow=self.flow.to_dict())
+        return data if self.flow != DIS_FAST else {name: data[name] for name in data if name != "flow"}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "ClipSpec":
-        return cls(**{**data, "mean": tuple(data["mean"]), "std": tuple(data["std"])})
+        flow = FlowSource.from_dict(data["flow"]) if "flow" in data else DIS_FAST
+        return cls(**{**data, "mean": tuple(data["mean"]), "std": tuple(data["std"]), "flow": flow})

@@ -6,7 +6,8 @@ Axes: h rows, w columns, 2 = (right, down), in pixels of the frames that flow is
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Literal
+from functools import partial
+from typing import cast
 
 import cv2
 import numpy as np
@@ -15,13 +16,9 @@ from jaxtyping import Float, UInt8
 from ..errors import MissingExtra, VideoError
 from .container import Source
 from .decode import open_video
+from .flow_source import FLOW_METHODS, FlowMethod, FlowNetwork, FlowSource, Speed
 from .transform import Resample
 
-FlowMethod = Literal["dis", "farneback", "tvl1"]
-Speed = Literal["ultrafast", "fast", "medium"]
-
-FLOW_METHODS: tuple[FlowMethod, ...] = ("dis", "farneback", "tvl1")
-FLOW_SPEEDS: tuple[Speed, ...] = ("ultrafast", "fast", "medium")
 FLOW_CLAMP_PX = 20.0  # motion beyond it is clamped where flow becomes bytes
 FLOW_STEP_PX = FLOW_CLAMP_PX / 127  # between two neighbouring bytes
 _PRESETS = {
@@ -56,6 +53,8 @@ def dense_flow(
     `bench/flow.py` measures their cost and their error. ValueError for frames under 12 pixels, MissingExtra where
     OpenCV comes without TV-L1.
     """
+    if method not in FLOW_METHODS:
+        raise ValueError(f"OpenCV has no method {method!r} of flow; it has {', '.join(FLOW_METHODS)}")
     height, width = previous.shape[:2]
     if min(height, width) < _LEAST_PX:
         raise ValueError(f"frames are {width} x {height}; flow needs at least {_LEAST_PX} x {_LEAST_PX}")
@@ -69,11 +68,27 @@ def dense_flow(
     return cv2.DISOpticalFlow.create(_PRESETS[speed]).calc(before, after, None)  # pyright: ignore - no first guess
 
 
+def flow_between(
+    previous: UInt8[np.ndarray, "h w 3"], following: UInt8[np.ndarray, "h w 3"], source: FlowSource
+) -> Float[np.ndarray, "h w 2"]:
+    """`dense_flow` by the method, or the network, that `source` says; ValueError for one whose network is absent."""
+    if source.network is not None:
+        return source.network(previous, following)
+    return dense_flow(previous, following, method=cast(FlowMethod, source.method), speed=source.speed or "fast")
+
+
+def refuse_absent(method: str) -> None:
+    """MissingExtra where OpenCV comes without that method."""
+    if method == "tvl1":
+        _tvl1()
+
+
 def flow_stream(
     path: Source,
     *,
     method: FlowMethod = "dis",
     speed: Speed = "fast",
+    network: FlowNetwork | None = None,
     short_px: int | None = None,
     resample: Resample = "area",
     start_s: float = 0.0,
@@ -84,25 +99,26 @@ def flow_stream(
 
     Every frame is decoded once, and a few of them are in memory, however long the video is. Frames are resized to
     `short_px` as those of `Video.stream` are; flow is in pixels of that size. `start_s` and `end_s` bound both frames.
-    `threads` pairs are computed at a time, in order and to the same values.
+    `threads` pairs are computed at a time, in order and to the same values. A `network` computes in place of `method`.
 
     VideoError where there are not two frames, or one is damaged.
     """
     if threads < 1:
         raise ValueError(f"threads is {threads}; it must be 1 or more")
-    if method == "tvl1":
-        _tvl1()  # or it fails after the first frames are decoded
+    refuse_absent(method)  # before the first frames are decoded
+    see = _grey if network is None else _as_is
+    compute = network or partial(dense_flow, method=method, speed=speed)
     with open_video(path) as video, ThreadPoolExecutor(threads) as pool:
         frames = video.stream(start_s=start_s, end_s=end_s, short_px=short_px, resample=resample)
         second, before = next(frames, (0.0, None))
         at_work: deque[tuple[float, Future[np.ndarray]]] = deque()
-        before = None if before is None else _grey(before)
+        before = None if before is None else see(before)
         found = 0
         try:
             for following_s, frame in frames:
-                after = _grey(frame)
+                after = see(frame)
                 assert before is not None
-                at_work.append((second, pool.submit(dense_flow, before, after, method=method, speed=speed)))
+                at_work.append((second, pool.submit(compute, before, after)))
                 second, before, found = following_s, after, found + 1
                 if len(at_work) > threads:
                     at_s, flow = at_work.popleft()
@@ -135,8 +151,22 @@ def bytes_to_flow(data: UInt8[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
     return (data.astype(np.float32) - 128) * np.float32(FLOW_STEP_PX)
 
 
+def resize_flow(flow: UInt8[np.ndarray, "t h w 2"], size: tuple[int, int]) -> UInt8[np.ndarray, "t h2 w2 2"]:
+    """Flow in bytes at another `size` (width, height), in pixels of that one."""
+    width, height = size
+    if (height, width) == flow.shape[1:3]:
+        return flow
+    scale = np.array([width / flow.shape[2], height / flow.shape[1]], np.float32)
+    how = cv2.INTER_AREA if width < flow.shape[2] else cv2.INTER_LINEAR
+    return np.stack([flow_to_bytes(cv2.resize(each, size, interpolation=how) * scale) for each in bytes_to_flow(flow)])
+
+
 def _grey(frame: np.ndarray) -> np.ndarray:
     return frame if frame.ndim == 2 else cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+
+
+def _as_is(frame: np.ndarray) -> np.ndarray:
+    return frame
 
 
 def _tvl1() -> cv2.DenseOpticalFlow:

@@ -13,6 +13,7 @@ import json
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from os import PathLike
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from .vectors import sorted_times
 SUFFIXES = (".mkv", ".npz")
 HEADER, SECONDS = "header.json", "seconds.npy"  # in .npz
 _VERSION = 1
+_FRAME_ROUNDING = 1e-3  # of a frame
 _SLACK_S = 5e-4  # by which times are forgiven to be rounded
 _CURE = "delete it and run `marey flow` again"
 
@@ -38,9 +40,10 @@ class FlowHeader:
 
     source       name of the video
     source_hash  `source_hash` of it
-    method       as of `dense_flow`; `speed` is None but for "dis"
+    method       as of `FlowSource`; `speed` is None but for "dis"
     width        of the frames between which flow was computed, and of the flow, in pixels; likewise `height`
     start_s      when the first frame appears
+    weights_hash  of the file of a network's weights, if one computed it; `weights` says where they were
     """
 
     source: str
@@ -50,15 +53,25 @@ class FlowHeader:
     width: int
     height: int
     start_s: float = 0.0
+    weights_hash: str | None = None
+    weights: str | None = None
     version: int = _VERSION
 
 
 def source_hash(path: Source) -> str:
-    """SHA-256 of the bytes of a video, or of a member of a tar archive, in hexadecimal."""
-    place, digest = locate(path), hashlib.sha256()
-    with place.file.open("rb") as file:
-        file.seek(place.offset)
-        left = place.size
+    """SHA-256 of the bytes of a video, or of a member of a tar archive, in hexadecimal; read once while the file stays
+    as it is."""
+    place = locate(path)
+    state = place.file.stat()
+    return _hash(place.file, place.offset, place.size, state.st_mtime_ns)
+
+
+@cache
+def _hash(path: Path, offset: int, size: int, _: int) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        file.seek(offset)
+        left = size
         while left and (block := file.read(min(left, 1 << 20))):
             digest.update(block)
             left -= len(block)
@@ -103,9 +116,20 @@ def read_flow(
 
 
 def read_flow_bytes(
-    path: str | PathLike[str], seconds: Sequence[float] | np.ndarray, *, expected_hash: str | None = None
+    path: str | PathLike[str],
+    seconds: Sequence[float] | np.ndarray,
+    *,
+    expected_hash: str | None = None,
+    fps: float | None = None,
 ) -> UInt8[np.ndarray, "t h w 2"]:
-    """`flow_to_bytes` of `read_flow`; of compact files what they hold."""
+    """`flow_to_bytes` of `read_flow`; of compact files what they hold.
+
+    fps  of the video, where it is constant: a time just before a new frame then belongs to the old one, although the
+         times of fields are rounded
+    """
+    if fps is not None:
+        start_s = flow_header(path, expected_hash=expected_hash).start_s
+        seconds = start_s + (np.floor((np.asarray(seconds) - start_s) * fps + _FRAME_ROUNDING) + 0.5) / fps
     if Path(path).suffix != ".mkv":
         return flow_to_bytes(read_flow(path, seconds, expected_hash=expected_hash))
     return _stored(path, flow_header(path, expected_hash=expected_hash), seconds)
@@ -122,6 +146,17 @@ def flow_fields(path: str | PathLike[str]) -> Iterator[tuple[float, Float32[np.n
     with zipfile.ZipFile(path) as archive:
         for k, second in enumerate(_array(archive, SECONDS).tolist()):
             yield second, _array(archive, member(k))
+
+
+def field_times(path: str | PathLike[str]) -> list[float]:
+    """When the fields of a file appear; none is decoded."""
+    if Path(path).suffix == ".npz":
+        with zipfile.ZipFile(path) as archive:
+            return _array(archive, SECONDS).tolist()
+    start_s = flow_header(path).start_s
+    with open_container(path) as container:
+        packets = container.demux(video=0)
+        return [start_s + float(packet.pts * packet.time_base) for packet in packets if packet.pts is not None]
 
 
 def member(index: int) -> str:

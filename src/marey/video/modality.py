@@ -7,9 +7,11 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from .audio import read_audio
-from .clip import MOTION, Clip, ClipSpec, Modality
+from .clip import MOTION, ClipSpec, Modality
 from .decode import Video
-from .flow import FLOW_CLAMP_PX, Speed, bytes_to_flow, dense_flow, flow_to_bytes
+from .flow import FLOW_CLAMP_PX, bytes_to_flow, flow_to_bytes
+from .flow_fed import fed_frames, read_with_flow
+from .flow_source import Speed
 from .log_mel import HOP, RATE, WINDOW, log_mel, log_mel_bytes
 from .residual import read_compressed, residual_to_bytes
 from .vectors import motion_vectors
@@ -21,8 +23,8 @@ SOUND_STEPS = 128  # of 10 ms, heard around each time
 def read_input(video: Video, seconds: np.ndarray, spec: ClipSpec) -> UInt8[np.ndarray, "t h w c"]:
     """What `spec` wants of a video at sorted times; each frame is decoded once.
 
-    flow     leads from the frame on screen to that of one frame later, by DIS, in pixels of the resized frames; at the
-             last frame, from the one before; where both times show one frame, it is zero
+    flow     leads from the frame on screen to that of one frame later, as `spec.flow` says, in pixels of the resized
+             frames; at the last frame, from the one before; where both times show one frame, it is zero
     vectors  the bitstream's motion since the keyframe before, in pixels of the resized frames
     residual what motion leaves over of the colours, halved, 128 where nothing is left; the vectors before it are those
              of one frame, and flow behind it is the motion between the very pictures that they lead from and to
@@ -33,9 +35,9 @@ def read_input(video: Video, seconds: np.ndarray, spec: ClipSpec) -> UInt8[np.nd
     have what is asked for.
     """
     if spec.modality == "rgb":
-        return _frames(video, seconds, spec).frames
-    if spec.modality in ("flow", "rgb+flow"):
-        return _with_flow(video, seconds, spec)
+        return fed_frames(video, seconds, spec).frames
+    if spec.fed_flow:
+        return read_with_flow(video, seconds, spec)
     if spec.modality == "sound":
         return _sound(video, seconds)
     path, short_px = video.info.path, spec.short_px
@@ -49,12 +51,13 @@ def read_input(video: Video, seconds: np.ndarray, spec: ClipSpec) -> UInt8[np.nd
     return np.concatenate(parts if clip.flow is None else [*parts, flow_to_bytes(clip.flow)], axis=-1)
 
 
-def described(modality: Modality) -> str:
+def described(spec: ClipSpec) -> str:
     """What a figure must say of its input to be reproduced: "rgb+flow (DIS fast, within 20 px)"."""
+    modality = spec.modality
     if "residual" in modality:
         return f"{modality} (of one frame, within {FLOW_CLAMP_PX:g} px)"
     if "flow" in modality:
-        return f"{modality} (DIS {FLOW_SPEED}, within {FLOW_CLAMP_PX:g} px)"
+        return f"{modality} ({spec.flow}, within {FLOW_CLAMP_PX:g} px)"
     if "vectors" in modality:
         return f"{modality} (since the keyframe, within {FLOW_CLAMP_PX:g} px)"
     return modality
@@ -78,30 +81,3 @@ def _sound(video: Video, seconds: np.ndarray) -> np.ndarray:
         part = samples[start : start + length]
         picture[:] = log_mel_bytes(log_mel(np.pad(part, (0, length - len(part)))))[0]
     return heard
-
-
-def _frames(video: Video, seconds: np.ndarray, spec: ClipSpec) -> Clip:
-    return video.frames_at(seconds, short_px=spec.short_px, squash=spec.squash, resample=spec.resample)
-
-
-def _with_flow(video: Video, seconds: np.ndarray, spec: ClipSpec) -> np.ndarray:
-    step_s = 1 / float(video.info.fps)
-    last_s = video.info.duration_s - step_s / 2  # from here on, nothing follows
-    begins = np.where(seconds + step_s > last_s + 1e-6, seconds - step_s, seconds)
-    asked = np.unique(np.concatenate([seconds, begins, begins + step_s]).clip(0))
-    clip = _frames(video, asked, spec)
-    first, second = (np.searchsorted(asked, times.clip(0)) for times in (begins, begins + step_s))
-    fields: dict[tuple[int, int], np.ndarray] = {}
-    for pair in zip(first.tolist(), second.tolist(), strict=True):
-        if pair not in fields:
-            a, b = pair
-            still = clip.seconds[a] == clip.seconds[b]
-            shape = (*clip.frames.shape[1:3], 2)
-            flow = (
-                np.zeros(shape, np.float32) if still else dense_flow(clip.frames[a], clip.frames[b], speed=FLOW_SPEED)
-            )
-            fields[pair] = flow_to_bytes(flow)
-    flow = np.stack([fields[pair] for pair in zip(first.tolist(), second.tolist(), strict=True)])
-    if spec.modality == "flow":
-        return flow
-    return np.concatenate([clip.frames[np.searchsorted(asked, seconds)], flow], axis=-1)
