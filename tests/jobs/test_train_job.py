@@ -8,13 +8,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from marey.app.cli import main
 from marey.app.show import metric_rows
@@ -329,6 +332,33 @@ def test_a_killed_run_resumes_to_the_figures_of_an_unbroken_one(small_films: Pat
     assert [figures(r) for r in rows_of(broken)] == [figures(r) for r in rows_of(tmp_path / "whole")]
     scores = [json.loads((p / "evaluation.json").read_text())["clips"] for p in (broken, tmp_path / "whole")]
     assert scores[0] == scores[1]
+
+
+def test_a_setback_is_told_and_kept(small_films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    learning = import_module("marey.jobs.learn")
+    whole, calls = learning.loss_of, iter(range(999))
+
+    def loss_of(*given: Any) -> Callable[[Tensor, Tensor], Tensor]:
+        loss = whole(*given)
+        return lambda logits, truth: loss(logits, truth) * (float("nan") if next(calls) == 7 else 1)
+
+    monkeypatch.setattr(learning, "loss_of", loss_of)
+
+    class Told(Silent):
+        sentences: ClassVar[list[str]] = []
+
+        def say(self, sentence: str) -> None:
+            self.sentences.append(sentence)
+
+    out = tmp_path / "run"
+    train(small_films / "annotations.csv", preset="motion", epochs=5, batch_size=4, workers=0, out=out, narrator=Told())
+    told = "raining diverged: the loss became nan at step"
+    sentence = next(s for s in Told.sentences if s.startswith("The loss became nan"))
+    assert "training went back to step 0, and on at 0.5 times the learning rate" in sentence
+    (kept,) = json.loads((out / "run.json").read_text())["setbacks"]
+    assert (kept["what"], kept["rate_factor"]) == ("the loss became nan", 0.5)
+    assert told in (out / "report.html").read_text() and told in (out / "model_card.md").read_text()
+    assert train(small_films / "annotations.csv", preset="motion", epochs=5, batch_size=4, out=out).folder == out
 
 
 def rows_of(run: Path) -> list[dict[str, float]]:

@@ -181,30 +181,6 @@ def test_figures_that_wait_on_the_device_come_out_the_same(monkeypatch: pytest.M
         }
 
 
-@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_divergence_names_the_step(bad: float, tmp_path: Path) -> None:
-    model = small_net()
-    good, calls = step_of(model), iter(range(99))
-
-    def step(batch: Any) -> dict[str, Tensor]:
-        figures = good(batch)
-        return figures | {"loss": figures["loss"] * (bad if next(calls) == 5 else 1)}
-
-    with pytest.raises(MareyError, match=rf"the loss became {bad} at step 5 \(learning rate .*lower .* \(--lr "):
-        fit(step, batches_of(16), model=model, recipe=PLAIN, device="cpu", out=tmp_path)
-    assert len(read_history(tmp_path)) == 1
-
-
-def test_an_infinite_gradient_is_found_before_it_is_saved() -> None:
-    model = small_net()
-
-    def step(batch: Any) -> dict[str, Tensor]:
-        return {"loss": model(batch[0]).mean().mul(0).sqrt()}  # 0, of infinite slope
-
-    with pytest.raises(MareyError, match="the gradient became nan at step 0"):
-        fit(step, batches_of(16), model=model, recipe=PLAIN, device="cpu")
-
-
 def test_best_epoch_is_kept_and_patience_ends_the_run() -> None:
     scores = iter([0.2, 0.6, 0.6, float("nan"), 0.5])
     seen, said = [], []

@@ -1,7 +1,7 @@
 """From labelled videos to a run folder: model, figures, report."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -40,6 +40,7 @@ from .run import (
     defaults_of,
     named_on_interrupt,
     refuse_damaged_state,
+    write_json,
 )
 from .scores import keep_model, model_file, parse_views
 from .transfer import refuse_transfer, told
@@ -206,6 +207,9 @@ def _teach(
     tell_left_out(narrator, quarantine.reasons)
     if not main:  # the main process has the same weights, and does the rest
         return Trial(run.folder, {})
+    if fitted.setbacks:
+        run = replace(run, info={**run.info, "setbacks": [asdict(setback) for setback in fitted.setbacks]})
+        write_json(run.folder / "run.json", run.info)
     trained = keep_model(run.model, lesson, choice.preset, train)
     evaluations = score(
         trained,
@@ -229,6 +233,7 @@ def _teach(
             samples=test or val,
             history=fitted.history,
             train_minutes=taken_s / 60,
+            notes=[f"Training diverged: {setback}." for setback in fitted.setbacks],
         )
     return Trial(run.folder, evaluations)
 

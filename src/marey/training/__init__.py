@@ -2,6 +2,7 @@
 
 from .checkpoint import code_version, load_checkpoint, load_into, save_checkpoint
 from .device import free_bytes, measure_memory, pick_device, process_place
+from .divergence import Setback
 from .log import advice, read_history
 from .loop import Fitted, fit
 from .loss import binary_cross_entropy, class_weights, effective_beta, log_priors, one_hot, smooth, soft_cross_entropy
@@ -15,6 +16,7 @@ __all__ = [
     "RANGES",
     "Fitted",
     "Recipe",
+    "Setback",
     "advice",
     "binary_cross_entropy",
     "class_weights",

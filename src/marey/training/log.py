@@ -21,6 +21,14 @@ class Log:
         self._path = out / "metrics.jsonl" if out else None
         self._board = None
         rows = list(history)
+        self.rewrite(rows)
+        if tensorboard:
+            if out is None:
+                raise UsageError("TensorBoard needs a run folder to write to; give one")
+            self._board = _board(out / "tensorboard", step=int(rows[-1]["step"]) if rows else 0)
+
+    def rewrite(self, rows: Iterable[Row]) -> None:
+        """Leaves these rows of finished epochs alone."""
         if self._path:
             try:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,11 +36,8 @@ class Log:
                 hidden.write_text("".join(map(_line, rows)))
                 hidden.replace(self._path)
             except OSError as error:
-                raise UsageError(f"{out}: cannot be written to ({error.strerror}); choose another folder") from error
-        if tensorboard:
-            if out is None:
-                raise UsageError("TensorBoard needs a run folder to write to; give one")
-            self._board = _board(out / "tensorboard", step=int(rows[-1]["step"]) if rows else 0)
+                where, why = self._path.parent, error.strerror
+                raise UsageError(f"{where}: cannot be written to ({why}); choose another folder") from error
 
     def epoch(self, row: Row) -> None:
         """Appends the row of a finished epoch. The saved state has it too, so the disk need not be waited for."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
+from .divergence import Setback
 from .engine import engine
 from .gradients import Step
 from .log import Log, Row
@@ -17,13 +18,15 @@ from .run import Batches, Told, TrainingRun, Validate
 @dataclass(frozen=True)
 class Fitted:
     """What came of it: the rows of all epochs, the best epoch (from 1) where one was monitored, optimizer steps,
-    whether it stopped early, and how many samples fitted into memory at once if that was fewer than a batch."""
+    whether it stopped early, how many samples fitted into memory at once if that was fewer than a batch, and how often
+    it diverged."""
 
     history: tuple[Row, ...]
     best_epoch: int | None
     steps: int
     stopped_early: bool
     micro_batch: int | None
+    setbacks: tuple[Setback, ...]
 
 
 def fit(
@@ -67,8 +70,13 @@ def fit(
     A batch that does not fit into memory goes in halves, or halves of them, whose gradients add up with the right
     weights: the same step but for batch normalization and random draws, which see the parts.
 
-    Raises UsageError for a folder of another run, CheckpointError for a damaged state, MareyError for a loss that is
-    not finite or one sample that does not fit. After an interrupt the last saved state is there to go on from.
+    Where training diverges (a loss or gradient that is not finite, or a loss ten times that of the untrained model for
+    50 steps), the run goes back to its last good state, which is not over 200 steps older, and on with half the rate;
+    `say` is told, and rows have `setbacks` from then on, how many there were.
+
+    Raises UsageError for a folder of another run, CheckpointError for a damaged state, MareyError for training that
+    diverges at its first step or goes on to after five halvings, and for one sample that does not fit. After an
+    interrupt the last saved state is there to go on from.
     """
     folder = Path(out) if out is not None else None
     with engine(device, recipe.precision) as accelerator:
@@ -89,4 +97,11 @@ def fit(
                 run.epoch(batches, log)
         run.finish()
         at = run.at
-    return Fitted(tuple(at.history), at.best_epoch, at.step, at.epoch < recipe.epochs, at.micro)
+    return Fitted(
+        tuple(at.history),
+        at.best_epoch,
+        at.step,
+        at.epoch < recipe.epochs,
+        at.micro,
+        tuple(Setback(**found) for found in at.setbacks),
+    )

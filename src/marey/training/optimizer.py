@@ -36,10 +36,10 @@ def make_optimizer(model: nn.Module, recipe: Recipe, depths: Mapping[str, int] |
     return AdamW(groups, lr=recipe.lr, fused=fused)
 
 
-def set_rates(optimizer: Optimizer, recipe: Recipe, place: int, total: int) -> None:
-    """Gives each group the rate of its depth for the step at `place` of `total`."""
+def set_rates(optimizer: Optimizer, recipe: Recipe, place: int, total: int, *, factor: float = 1.0) -> None:
+    """Gives each group the rate of its depth for the step at `place` of `total`, times `factor`."""
     for group in optimizer.param_groups:
-        group["lr"] = rate_at(recipe, place, total, depth=group["depth"])
+        group["lr"] = factor * rate_at(recipe, place, total, depth=group["depth"])
 
 
 def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sized
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sized
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from itertools import islice
@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 
 from ..errors import UsageError
 from .device import seed_device
+from .divergence import Diverged, LastGood
 from .ema import MovingAverage
 from .engine import share
 from .gradients import Gradients, Step
@@ -67,7 +68,8 @@ class TrainingRun:
         share(accelerator, model.state_dict().values())
         optimizer = make_optimizer(model, recipe, depths)
         average = MovingAverage(model, decay=recipe.ema_decay) if recipe.ema_decay else None
-        self._parts = Parts(model, optimizer, average, {})
+        self._parts = Parts(model, optimizer, average, {}, {})
+        self._good = LastGood(self._parts, model)
         self._save_every_s, self._save_cost_s, self._saved_s = save_every_s, 0.0, time.monotonic()
         self.at = Position()
 
@@ -84,22 +86,21 @@ class TrainingRun:
         self._tally = Tally(self._accelerator, self.at)
 
     def epoch(self, batches: Batches, log: Log) -> None:
-        """Trains one epoch, or what is left of it; then validates, writes its row and saves the state."""
+        """Trains one epoch, or what is left of it; then validates, writes its row and saves the state.
+
+        Where training diverges, the run is back at its last good state afterwards, with half the rate.
+        """
         self._mark_s = time.perf_counter()
         learning(self._model, frozen_statistics=self._recipe.frozen_statistics)
-        every = flush_steps(self._accelerator.device)
-        with closing(self._pulled(batches)) as pulled:
-            while window := list(islice(pulled, self._recipe.accumulate)):
-                self._learn(window)
-                if self.at.step % every == 0:
-                    log.step("step", self._tally.flush(), self.at.step)
-                    if self._save_is_due(self._save_every_s):
-                        self._save()
-                if self._told.progress:
-                    done = self.at.epoch * self._batches_per_epoch + self.at.batch
-                    self._told.progress(done, self._recipe.epochs * self._batches_per_epoch)
-        self._tally.flush()
+        try:
+            with closing(self._pulled(batches)) as pulled:
+                self._learn_all(pulled, log)
+        except Diverged as found:
+            self._go_back(found, log)
+            return
         row = self._close_epoch()
+        if self.at.done:
+            self._good.forget(self.at)
         if self.at.done or self._save_is_due(min(self._save_every_s, 20 * self._save_cost_s)):
             self._save()
         log.epoch(row)
@@ -140,6 +141,31 @@ class TrainingRun:
         if number == 0:
             raise UsageError(f"epoch {self.at.epoch + 1} has no batches; check that the training data is not empty")
 
+    def _learn_all(self, batches: Iterator[Any], log: Log) -> None:
+        """Steps on the batches; raises Diverged where their figures say so."""
+        every = flush_steps(self._accelerator.device)
+        while window := list(islice(batches, self._recipe.accumulate)):
+            if self._good.is_due(self.at):
+                self._tally.flush()
+                self._good.take(self.at)
+            self._learn(window)
+            if self._good.waits or self.at.step % every == 0:
+                log.step("step", self._tally.flush(), self.at.step)
+                self._good.confirm(self.at)
+                if self._save_is_due(self._save_every_s):
+                    self._save()
+            if self._told.progress:
+                done = self.at.epoch * self._batches_per_epoch + self.at.batch
+                self._told.progress(done, self._recipe.epochs * self._batches_per_epoch)
+        self._tally.flush()
+
+    def _go_back(self, found: Diverged, log: Log) -> None:
+        self._take_time()
+        self.at, setback = self._good.go_back(self.at, found)
+        self._tally = Tally(self._accelerator, self.at)
+        log.rewrite(self.at.history)
+        self._told.sentence(f"{str(setback).capitalize()}.")
+
     def _learn(self, window: list[Any]) -> None:
         """One optimizer step on the window's batches."""
         at = self.at
@@ -151,12 +177,12 @@ class TrainingRun:
         at.micro = self._gradients.micro
         figures["grad_norm"] = gradient_norm(self._trainable, self._recipe.clip_norm)
         place, total = self._place()
-        set_rates(self._parts.optimizer, self._recipe, place, total)
+        set_rates(self._parts.optimizer, self._recipe, place, total, factor=at.rate_factor)
         self._parts.optimizer.step()
         self._parts.optimizer.zero_grad(set_to_none=True)
         if self._parts.average:
             self._parts.average.update(at.step)
-        self._tally.add(samples, figures, step=at.step, lr=rate_at(self._recipe, place, total))
+        self._tally.add(samples, figures, step=at.step, rate=at.rate_factor * rate_at(self._recipe, place, total))
         at.batch += len(window)
         at.step += 1
 
@@ -178,6 +204,8 @@ class TrainingRun:
             self._compare(row | figures, recipe.monitor)
         row |= {name: value for name, value in figures.items() if isfinite(value)}
         row |= {"seconds": at.seconds, "data_wait": waited}
+        if at.setbacks:
+            row["setbacks"] = len(at.setbacks)
         at.history.append(row)
         at.epoch, at.batch, at.seconds, at.waited = at.epoch + 1, 0, 0.0, 0.0
         at.done = at.epoch == recipe.epochs
@@ -193,7 +221,8 @@ class TrainingRun:
         """Whether the recipe's seconds are, on the main process's clock."""
         if self._recipe.within_s is None:
             return False
-        over = sum(row["seconds"] for row in self.at.history) >= self._recipe.within_s
+        taken = sum(row["seconds"] for row in (*self.at.history, *self.at.setbacks))
+        over = taken >= self._recipe.within_s
         return broadcast_object_list([over])[0] if self._accelerator.num_processes > 1 else over
 
     def _validated(self) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """The state of a training run: all that a later process needs to go on as if nothing had happened."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -27,6 +28,10 @@ class Position:
     seconds, waited  of the epoch under way: time spent, and the part of it that waited for data
     micro          samples that fit into memory at once, once that was found too many
     best, best_epoch, stale  of the monitored figure: best value, its epoch, epochs since
+    untrained, high  loss of the first step; steps in a row whose loss was far above it
+    rate_factor    of the recipe's learning rate: halved whenever training diverged
+    setbacks       what was told of each time
+    good           the last good position, which `Parts.good` belongs to
     history        the rows of the finished epochs
     done           nothing is left to train
     """
@@ -42,20 +47,34 @@ class Position:
     best: float | None = None
     best_epoch: int | None = None
     stale: int = 0
+    untrained: float | None = None
+    high: int = 0
+    rate_factor: float = 1.0
+    setbacks: list[dict[str, Any]] = field(default_factory=list)
+    good: dict[str, Any] | None = None
     history: list[dict[str, float | int]] = field(default_factory=list)
     done: bool = False
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The tensors of a run. `best` is the model's state at its best epoch, but for frozen parameters; empty before."""
+    """The tensors of a run.
+
+    best  the model's state at its best epoch, but for frozen parameters; empty before
+    good  all others, as they were at the last good position, but for frozen parameters
+    """
 
     model: nn.Module
     optimizer: Optimizer
     average: MovingAverage | None
     best: dict[str, Tensor]
+    good: dict[str, Tensor]
 
     def tensors(self) -> dict[str, Tensor]:
+        return self.present() | {f"good.{name}": tensor for name, tensor in self.good.items()}
+
+    def present(self) -> dict[str, Tensor]:
+        """All but the last good state."""
         groups: dict[str, Mapping[str, Tensor]] = {
             "model": self.model.state_dict(),
             "optimizer": optimizer_tensors(self.optimizer),
@@ -64,8 +83,9 @@ class Parts:
         }
         return {f"{group}.{name}": tensor for group, named in groups.items() for name, tensor in named.items()}
 
-    def load(self, tensors: Mapping[str, Tensor], path: Path) -> None:
-        groups: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "average": {}, "best": {}}
+    def load(self, tensors: Mapping[str, Tensor], path: str | os.PathLike[str]) -> None:
+        """The inverse of `tensors`, or of `present`."""
+        groups: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "average": {}, "best": {}, "good": {}}
         for key, tensor in tensors.items():
             group, name = key.split(".", 1)
             groups[group][name] = tensor
@@ -73,7 +93,9 @@ class Parts:
         load_optimizer(self.optimizer, groups["optimizer"])
         if self.average:
             self.average.load(groups["average"])
-        self.best.update(groups["best"])
+        for held, group in ((self.best, "best"), (self.good, "good")):
+            held.clear()
+            held.update(groups[group])
 
 
 def save_state(path: Path, position: Position, parts: Parts, plan: Mapping[str, Any]) -> None:

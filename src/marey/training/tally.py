@@ -7,7 +7,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from ..errors import MareyError
+from .divergence import judge
 from .state import Position
 
 
@@ -18,13 +18,13 @@ class Tally:
         self._accelerator, self._at = accelerator, at
         self._waiting: list[tuple[int, int, float, dict[str, Tensor | float]]] = []
 
-    def add(self, samples: int, figures: dict[str, Tensor | float], *, step: int, lr: float) -> None:
-        self._waiting.append((samples, step, lr, figures))
+    def add(self, samples: int, figures: dict[str, Tensor | float], *, step: int, rate: float) -> None:
+        self._waiting.append((samples, step, rate, figures))
 
     def flush(self) -> Mapping[str, float]:
         """Brings the sums up to date, over all processes; returns the figures of the last step.
 
-        Raises MareyError for a loss or gradient that is not finite, naming its step.
+        Raises Diverged, naming the step, where training cannot go on.
         """
         last: dict[str, float] = {}
         if not self._waiting:
@@ -35,9 +35,9 @@ class Tally:
         if self._accelerator.num_processes > 1:
             figures, weights = self._accelerator.reduce((figures * weights, weights), "sum")
             figures = figures / weights
-        for (_, step, lr, _), row, (weight,) in zip(self._waiting, figures.tolist(), weights.tolist(), strict=True):
+        for (_, step, rate, _), row, (weight,) in zip(self._waiting, figures.tolist(), weights.tolist(), strict=True):
             last = dict(zip(names, row, strict=True))
-            _refuse_divergence(last, step, lr)
+            judge(self._at, last, step, rate)
             self._at.samples += weight
             for name, value in last.items():
                 self._at.sums[name] = self._at.sums.get(name, 0.0) + value * weight
@@ -55,12 +55,3 @@ class Tally:
             raise ValueError(f"a step reported {list(figures)}, an earlier one {names}; each must report the same")
         device = self._accelerator.device
         return torch.stack([torch.as_tensor(figures[n], dtype=torch.float32, device=device).reshape(()) for n in names])
-
-
-def _refuse_divergence(figures: Mapping[str, float], step: int, lr: float) -> None:
-    for name, what in (("loss", "the loss"), ("grad_norm", "the gradient")):
-        if not isfinite(figures[name]):
-            raise MareyError(
-                f"{what} became {figures[name]} at step {step} (learning rate {lr:.3g}), so training cannot go on: "
-                f"start again with a lower learning rate (--lr {lr / 10:.2g})"
-            )
