@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from marey.data import cut_views, reading, sliding_views
-from marey.video import ClipSpec, clip_seconds, open_video, window_starts
-from marey.video.decode_pyav import PyAVDecoder
+from marey.data import Views, cut_views, reading, sliding_views
+from marey.video import ClipSpec, clip_seconds, open_input, open_video, view_seconds, window_starts
+from marey.video.clip import Modality
+from marey.video.reel import Reel
 
 SPEC = ClipSpec(4, 2, side_px=48, short_px=48, mean=(0.5,) * 5, std=(0.5,) * 5, modality="rgb+flow")
 
@@ -29,19 +30,32 @@ def test_windows_are_the_clips_of_their_times(hop_s: float, small_films: Path) -
 @pytest.mark.parametrize("hop_s", [0.4, 0.17])
 def test_no_frame_is_decoded_twice(hop_s: float, small_films: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[int] = []
-    step = PyAVDecoder._step
+    step = Reel.step
 
-    def counted(self: PyAVDecoder) -> None:
+    def counted(self: Reel) -> None:
         step(self)
-        if self._next is not None:
-            shown.append(self._next.tick)
+        if self.next is not None:
+            shown.append(self.next.tick)
 
     with open_video(small_films / "up" / "up1.mp4") as video:
         seconds = windows(SPEC, video.info.fps, video.info.duration_s, hop_s)
-        monkeypatch.setattr(PyAVDecoder, "_step", counted)
+        monkeypatch.setattr(Reel, "step", counted)
         for _ in sliding_views(video, seconds, SPEC, at_once=2):
             pass
     assert len(seconds) >= 4 and len(shown) == len(set(shown)) > 10
+
+
+@pytest.mark.parametrize("modality, channels", [("rgb", 3), ("vectors", 2), ("rgb+flow", 5)])
+def test_views_are_filled_as_windows_slide_by(modality: Modality, channels: int, small_films: Path) -> None:
+    spec = replace(SPEC, modality=modality, mean=(0.5,) * channels, std=(0.5,) * channels)
+    with open_input(small_films / "up" / "up1.mp4", spec) as video:
+        info = video.info
+        seconds, views_s = windows(spec, info.fps, info.duration_s, 0.4), view_seconds(spec, info.fps, 0, 1.9, 3)
+        aside = Views(views_s, spec, crop_count=3)
+        slid = np.concatenate(list(sliding_views(video, seconds, spec, at_once=3, aside=aside)))
+    with open_input(small_films / "up" / "up1.mp4", spec) as video:
+        np.testing.assert_array_equal(slid, cut_views(video, seconds, spec))
+        np.testing.assert_array_equal(aside.clips, cut_views(video, views_s, spec, crop_count=3))
 
 
 def test_what_no_later_window_wants_is_let_go(small_films: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from marey.errors import CheckpointError, UsageError
 from marey.jobs import ClassEdits, Trial, evaluate, evaluate_together, predict, train
 from marey.results import Evaluation
 from marey.video import open_video
+from marey.video.reel import Reel
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,20 @@ def test_windows_and_clips_see_the_same_flow(trial: Trial, small_films: Path, tm
     timelines, _ = predict(trial.folder, [str(film)], views="2x1", out=tmp_path / "out", overlay=False)
     (timeline,) = timelines.values()
     assert max(scored.scores) == pytest.approx(timeline.video_scores[scored.predicted], abs=1e-5)
+
+
+def test_views_of_a_video_are_read_on_the_way(trial: Trial, small_films: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each frame is decoded once for the windows and all views together."""
+    shown: list[int] = []
+    step = Reel.step
+
+    def counted(self: Reel) -> None:
+        step(self)
+        shown.extend([] if self.next is None else [self.next.tick])
+
+    monkeypatch.setattr(Reel, "step", counted)
+    predict(trial.folder, [str(small_films / "up" / "up0.mp4")], views="3x3")
+    assert len(shown) == len(set(shown)) > 10
 
 
 def test_a_film_with_arrows(

@@ -69,3 +69,26 @@ def write_moving(
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
     return path
+
+
+def write_two_sizes(path: Path, sizes: tuple[tuple[int, int], ...] = ((96, 64), (192, 64)), *, count: int = 10) -> Path:
+    """`count` frames of each size, one after the other in one stream, as two recordings that were joined unchanged."""
+    parts = [
+        write_moving(path.with_name(f"{k}-{path.stem}.ts"), size=size, count=count) for k, size in enumerate(sizes)
+    ]
+    with av.open(str(path), "w") as out:
+        stream = None
+        for number, part in enumerate(parts):
+            with av.open(str(part)) as given:
+                stream = stream or out.add_stream_from_template(given.streams.video[0])
+                packets = [packet for packet in given.demux(video=0) if packet.size]
+                base = packets[0].time_base
+                start = min(packet.pts for packet in packets)
+                for packet in packets:
+                    packet.pts, packet.dts = (
+                        t - start + round(number * count / 10 / base) for t in (packet.pts, packet.dts)
+                    )
+                    packet.stream = stream
+                    out.mux(packet)
+            part.unlink()
+    return path

@@ -15,6 +15,7 @@ from numbered_video import numbers, picture, remux, write_numbered
 from marey.errors import MissingExtra, VideoError
 from marey.video import VideoInfo, VideoWriter, open_video, probe, torchcodec_problem
 from marey.video.decode_pyav import PyAVDecoder
+from marey.video.reel import Reel
 
 X265_OPEN = {
     "preset": "ultrafast",
@@ -105,13 +106,13 @@ def test_times_that_make_no_sense(plain: Path, seconds: list | np.ndarray, messa
 
 def seeks_for(path: Path, monkeypatch: pytest.MonkeyPatch, seconds: list[float]) -> int:
     sought = []
-    seek = PyAVDecoder._seek
+    seek = Reel._seek
 
     def count(self, tick):
         sought.append(tick)
         seek(self, tick)
 
-    monkeypatch.setattr(PyAVDecoder, "_seek", count)
+    monkeypatch.setattr(Reel, "_seek", count)
     shown_at(path, seconds)
     return len(sought)
 

@@ -105,6 +105,7 @@ def test_each_frame_is_decoded_once_and_few_are_held(tmp_path: Path, monkeypatch
     class Counting:
         info = open_video(path).info
         stream = staticmethod(counted)
+        refuse_without_motion = staticmethod(lambda: None)
 
         def __enter__(self):
             return self
@@ -133,7 +134,9 @@ def test_a_stream_that_is_left_stops_its_threads(tmp_path: Path) -> None:
 
 def test_streams_that_are_refused(tmp_path: Path) -> None:
     path = drift(tmp_path / "one.mp4", count=1)
-    with pytest.raises(VideoError, match=r"one.mp4: has fewer than two frames; flow leads from one frame to the next"):
+    with pytest.raises(
+        VideoError, match=r"one.mp4: has only one frame, and motion leads from one to another; leave it out"
+    ):
         list(flow_stream(path))
     with pytest.raises(VideoError, match="has fewer than two frames in the span that was asked for; flow leads"):
         list(flow_stream(drift(tmp_path / "a.mp4"), start_s=0.25, end_s=0.35))

@@ -187,7 +187,7 @@ def test_a_run_that_was_stopped_goes_on(tmp_path: Path, kind: str, monkeypatch: 
 
 def test_a_video_of_one_frame(tmp_path: Path) -> None:
     video = write_moving(tmp_path / "a.mp4", count=1)
-    with pytest.raises(VideoError, match="has fewer than two frames"):
+    with pytest.raises(VideoError, match="has only one frame"):
         extract_flow(video, tmp_path / "a.mkv")
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
     with pytest.raises(VideoError, match="there is no folder"):

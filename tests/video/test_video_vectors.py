@@ -10,6 +10,7 @@ from numbered_video import remux, write_numbered
 
 from marey.errors import VideoError
 from marey.video import has_vectors, motion_vectors, open_video, probe, vector_stream, vectors
+from marey.video.feed import Feed
 from marey.video.vectors import VectorVideo
 
 WAYS = {  # as the encoder may predict frames: from the one before, from both sides, from frames that do so themselves
@@ -72,14 +73,14 @@ def test_sparse_times_are_sought(name: str, tmp_path: Path, monkeypatch: pytest.
     path = write_moving(tmp_path / name, count=90, gop=12, step=(1, 0), **{**way, "fps": 10})
     fields = dict(vector_stream(path))
     seconds, decoded = list(fields), []
-    plain = vectors.Feed.__iter__
+    plain = Feed.__iter__
 
-    def counted(feed: vectors.Feed) -> Iterator[vectors.Feed]:
+    def counted(feed: Feed) -> Iterator[Feed]:
         for each in plain(feed):
             decoded.append(each)
             yield each
 
-    monkeypatch.setattr(vectors.Feed, "__iter__", counted)
+    monkeypatch.setattr(Feed, "__iter__", counted)
     for asked in ([1, 50], [47, 48, 85], [88], [11, 12, 13]):
         found = motion_vectors(path, [seconds[k] for k in asked])
         assert (found == np.stack([fields[seconds[k]] for k in asked])).all()
@@ -204,15 +205,6 @@ def test_what_an_edit_list_cuts_off(tmp_path: Path) -> None:
     assert moved[-6:] == [6, 7, 8, 9, 10, 11] and all(0 <= m <= 11 for m in moved)
 
 
-def test_a_change_of_size(tmp_path: Path) -> None:
-    parts = [write_moving(tmp_path / f"{w}.h264", size=(w, 64), count=10, step=(2, 0)) for w in (96, 192)]
-    both = tmp_path / "both.h264"
-    both.write_bytes(b"".join(part.read_bytes() for part in parts))
-    fields = [field for _, field in vector_stream(both, accumulate=False)]
-    assert len(fields) == 20 and {field.shape for field in fields} == {(64, 96, 2)}
-    assert middle(fields[5]) == [2, 0] and middle(fields[-2]) == [1, 0]  # half as wide as it was coded
-
-
 @pytest.mark.parametrize("name, codec", [("a.mp4", "libx265"), ("a.webm", "libvpx-vp9"), ("a.avi", "mjpeg")])
 def test_codecs_without_vectors(tmp_path: Path, name: str, codec: str) -> None:
     how = {"pix_fmt": "yuvj420p"} if codec == "mjpeg" else {}
@@ -229,10 +221,6 @@ def test_a_video_of_keyframes_alone(tmp_path: Path, name: str) -> None:
     assert not has_vectors(path) and has_vectors(write_moving(tmp_path / f"b-{name}"))
     with pytest.raises(VideoError, match=r"each of its frames is coded on its own; make .* with `marey prepare`"):
         next(vector_stream(path))
-
-
-def test_a_video_of_one_frame_has_no_vectors(tmp_path: Path) -> None:
-    assert not has_vectors(write_moving(tmp_path / "a.mp4", count=1))
 
 
 def test_damaged_frames_are_named(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from .formats import FORMATS, Format, read_manifest, write_manifest
 from .loader import FrameStore, Quarantine, TrainingBatches, view_batches
 from .manifest import Manifest, Sample
 from .problems import ClassBalance, Problem, class_problems, group_leaks
-from .reading import canvas_frames, cut, cut_views, read_canvas, read_grid, read_views, sliding_views, square
+from .reading import Views, canvas_frames, cut, cut_views, read_canvas, read_grid, read_views, sliding_views, square
 from .splits import SIDES, grouped_folds, leaks, split_manifest, unit_of
 from .validation import Validation, validate
 
@@ -23,6 +23,7 @@ __all__ = [
     "Sample",
     "TrainingBatches",
     "Validation",
+    "Views",
     "canvas_frames",
     "class_problems",
     "cut",

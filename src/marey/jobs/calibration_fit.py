@@ -15,7 +15,7 @@ from ..metrics.calibration import calibration_statistic
 from ..metrics.temperature import MOST
 from ..report import counted
 from ..tasks import Calibration, Cells, Outputs, Recognition, UnknownRule
-from ..video import open_video, probe
+from ..video import open_input, probe
 from .clips_of_run import found_again, manifest_of
 from .narrate import Narrator, Silent, progress_of
 from .predict import Look, look, windows_of
@@ -161,7 +161,7 @@ def _cells(trained: Trained, samples: Sequence[Sample], answers: Answers, narrat
             novelty = None if answers.novelty is None else answers.novelty[[place]]
             seen = Look(starts, window_s, hop_s, duration_s, scores, novelty)
         else:
-            with open_video(sample.path, decoder=trained.decoder) as video:
+            with open_input(sample.path, trained.spec, decoder=trained.decoder) as video:
                 seen = look(trained, video, **stretch, narrator=Silent(), what="")
         found.append(seen.cells(trained))
         tell(place + 1, len(samples))

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..data import Quarantine, Sample, sliding_views
+from ..data import Quarantine, Views, sliding_views
 from ..errors import UsageError, VideoError
 from ..report import counted, write_events, write_overlay, write_timeline
 from ..results import Timeline
 from ..tasks import Cells, EventRule, cells_of, decide, named, rule_stamp
-from ..video import Video, VideoInfo, clip_seconds, open_video, probe, window_starts
+from ..video import Footage, VideoInfo, clip_seconds, open_input, probe, view_seconds, window_starts
 from .narrate import Narrator, Silent, progress_of, timed
 from .prepare import list_videos
-from .scores import Answers, Trained, clip_answers, open_model, parse_views, sample_probabilities, stamp
+from .scores import Answers, Trained, clip_answers, clip_probabilities, open_model, parse_views, stamp
 
 WINDOWS_AT_ONCE = 8
 
@@ -47,6 +47,9 @@ def predict(
     hop_s     time from one window to the next; None is half a window; longer than a window is refused
     arrows    the film shows where things move, too
     device, decoder  count where the model is a path: an open one has its own
+
+    Each frame is decoded once for whatever looks at it; the film reads the video again, for its labels are not known
+    before the end.
     """
     narrator, rule = narrator or Silent(), rule or EventRule()
     paths = list_videos(videos)
@@ -128,17 +131,14 @@ def _timeline(
     narrator: Narrator,
 ) -> Timeline:
     task = trained.task
-    with open_video(path, decoder=trained.decoder) as video:
+    with open_input(path, trained.spec, decoder=trained.decoder) as video:
         duration_s = video.info.duration_s
-        seen = look(trained, video, hop_s=hop_s, narrator=narrator, what=f"predict {Path(path).name}")
-    scores = seen.scores
-    if views is None:
-        whole = scores.mean(0)
-    else:
-        sample = Sample(path=path, labels={})
-        whole = sample_probabilities(
-            trained, [sample], quarantine, views=views, workers=0, narrator=Silent(), use_cache=False
-        )[0]
+        aside = None if views is None else views_of(trained, video.info, views)
+        seen = look(trained, video, hop_s=hop_s, narrator=narrator, what=f"predict {Path(path).name}", aside=aside)
+    whole = seen.scores
+    if aside is not None:
+        clips = torch.from_numpy(aside.clips).split(WINDOWS_AT_ONCE)
+        whole = np.concatenate([clip_probabilities(trained, part).numpy() for part in clips])
     keys = [name for head in task.heads for name in named(task, head)]
     protocol = stamp(
         trained,
@@ -150,7 +150,7 @@ def _timeline(
         events=rule_stamp(task, trained.calibration, rule),
     )
     found = decide(task, trained.calibration, rule, seen.cells(trained))
-    return Timeline(path, duration_s, protocol, dict(zip(keys, map(float, whole), strict=True)), found)
+    return Timeline(path, duration_s, protocol, dict(zip(keys, map(float, whole.mean(0)), strict=True)), found)
 
 
 def refuse_gaps(trained: Trained, paths: Sequence[str], hop_s: float) -> None:
@@ -206,22 +206,33 @@ class Look:
         )
 
 
+def views_of(trained: Trained, info: VideoInfo, views: str) -> Views:
+    """The clips of a whole video that `evaluate --views` would look at."""
+    in_time, in_space = parse_views(views)
+    seconds = view_seconds(trained.spec, info.fps, 0.0, info.duration_s, in_time)
+    return Views(seconds, trained.spec, crop_count=in_space)
+
+
 def look(
     trained: Trained,
-    video: Video,
+    video: Footage,
     *,
     hop_s: float | None,
     narrator: Narrator,
     what: str,
     start_s: float = 0.0,
     end_s: float | None = None,
+    aside: Views | None = None,
 ) -> Look:
-    """Slide over a video, or the stretch of it from start_s to end_s; a hop of None is half a window."""
+    """Slide over a video, or the stretch of it from start_s to end_s; a hop of None is half a window.
+
+    What `aside` wants of it is read on the way.
+    """
     starts, window_s, hop_s, duration_s = windows_of(trained, video.info, hop_s=hop_s, start_s=start_s, end_s=end_s)
     narrator.detail(f"{video.info.path}: {counted(len(starts), 'window')} of {window_s:.2f} s, one every {hop_s:.2f} s")
     tell = progress_of(narrator, what)
     rows, novelty, done = [], [], 0
-    for answers in window_answers(trained, video, starts + start_s, window_s, end_s=start_s + duration_s):
+    for answers in window_answers(trained, video, starts + start_s, window_s, end_s=start_s + duration_s, aside=aside):
         rows.append(answers.probabilities.numpy())
         novelty += [] if answers.novelty is None else [answers.novelty]
         done += len(rows[-1])
@@ -241,10 +252,16 @@ def windows_of(
 
 
 def window_answers(
-    trained: Trained, video: Video, starts: np.ndarray, window_s: float, *, end_s: float
+    trained: Trained,
+    video: Footage,
+    starts: np.ndarray,
+    window_s: float,
+    *,
+    end_s: float,
+    aside: Views | None = None,
 ) -> Iterator[Answers]:
     """Answers about a few windows at a time, so that memory does not grow with the video."""
     spec, fps = trained.spec, video.info.fps
     seconds = np.stack([clip_seconds(spec, fps, start, min(start + window_s, end_s), 0.5) for start in starts])
-    for clips in sliding_views(video, seconds, spec, at_once=WINDOWS_AT_ONCE):
+    for clips in sliding_views(video, seconds, spec, at_once=WINDOWS_AT_ONCE, aside=aside):
         yield clip_answers(trained, torch.from_numpy(clips))

@@ -13,7 +13,7 @@ from .flow_file import FlowHeader, flow_fields, flow_header, read_flow, read_flo
 from .flow_source import FLOW_METHODS, FLOW_SPEEDS, SPYNET, FlowMethod, FlowNetwork, FlowSource, Speed
 from .flow_writer import FlowWriter
 from .log_mel import log_mel, log_mel_bytes
-from .modality import described, motion_in, read_input
+from .modality import Footage, described, motion_in, open_input, read_input
 from .order import FRAME_ORDERS, FrameOrder, reorder
 from .probe import VideoInfo, probe, verify
 from .residual import CompressedClip, read_compressed, residual_to_bytes
@@ -40,6 +40,7 @@ __all__ = [
     "FlowNetwork",
     "FlowSource",
     "FlowWriter",
+    "Footage",
     "FrameOrder",
     "Prepared",
     "Soundtrack",
@@ -66,6 +67,7 @@ __all__ = [
     "log_mel_bytes",
     "motion_in",
     "motion_vectors",
+    "open_input",
     "open_video",
     "prepare_video",
     "probe",

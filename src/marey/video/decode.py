@@ -26,6 +26,11 @@ class Decoder(Protocol):
 
     info: VideoInfo
 
+    @property
+    def why_no_motion(self) -> str | None:
+        """Why motion cannot be followed up to what was decoded last, in words; None where it can."""
+        ...
+
     def frames_at(
         self, seconds: Sequence[float] | np.ndarray, size: tuple[int, int], resample: Resample
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -63,6 +68,11 @@ class Video:
         if self._decoder is not None and self._process == os.getpid():  # a fork has no codec threads to stop
             self._decoder.close()
         self._decoder = None
+
+    def refuse_without_motion(self) -> None:
+        """VideoError where there is one frame only, or where the last one that was asked for is of another size."""
+        if reason := self._opened().why_no_motion:
+            raise VideoError(self.info.path, reason)
 
     def frames_at(
         self,

@@ -15,6 +15,7 @@ from ..errors import MissingExtra, VideoError
 from .clock import clock_of
 from .container import Source, locate, open_container, video_stream
 from .probe import describe, rotation_of
+from .reel import ONE_FRAME
 from .transform import Resample, resize
 
 _AT_ONCE = 16  # full-size frames in memory
@@ -60,6 +61,10 @@ class TorchcodecDecoder:
         end_s = float(self._decoder.metadata.end_stream_seconds)
         self._last = round(end_s / self._clock.base) - 1  # the last tick at which there is a frame
         self._read([self._clock.zero])
+
+    @property
+    def why_no_motion(self) -> str | None:
+        return ONE_FRAME if len(self._decoder) == 1 else None
 
     def close(self) -> None:
         del self._decoder

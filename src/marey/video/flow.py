@@ -113,9 +113,11 @@ def flow_stream(
         second, before = next(frames, (0.0, None))
         at_work: deque[tuple[float, Future[np.ndarray]]] = deque()
         before = None if before is None else see(before)
+        video.refuse_without_motion()
         found = 0
         try:
             for following_s, frame in frames:
+                video.refuse_without_motion()
                 after = see(frame)
                 assert before is not None
                 at_work.append((second, pool.submit(compute, before, after)))
@@ -130,8 +132,8 @@ def flow_stream(
             for _, flow in at_work:
                 flow.cancel()
     if not found:
-        where = "" if start_s <= 0 and end_s is None else " in the span that was asked for"
-        raise VideoError(video.info.path, f"has fewer than two frames{where}; flow leads from one frame to the next")
+        what = "has fewer than two frames in the span that was asked for"
+        raise VideoError(video.info.path, f"{what}; flow leads from one frame to the next")
 
 
 def flow_to_bytes(flow: Float[np.ndarray, "*n"]) -> UInt8[np.ndarray, "*n"]:

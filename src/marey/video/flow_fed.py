@@ -33,11 +33,14 @@ def read_with_flow(video: Video, seconds: np.ndarray, spec: ClipSpec) -> UInt8[n
     if file is None and spec.flow.short_px is None:  # between the frames that are fed, so each is decoded once
         asked = np.unique(np.concatenate([seconds, begins, begins + step_s]).clip(0))
         clip = fed_frames(video, asked, spec)
+        video.refuse_without_motion()
         flow = _fields(clip, asked, begins, step_s, spec.flow)
         return np.concatenate([clip.frames[np.searchsorted(asked, seconds)], flow], axis=-1) if both else flow
     if file is None:
         asked = np.unique(np.concatenate([begins, begins + step_s]).clip(0))
-        flow = _fields(video.frames_at(asked, short_px=spec.flow.short_px), asked, begins, step_s, spec.flow)
+        clip = video.frames_at(asked, short_px=spec.flow.short_px)
+        video.refuse_without_motion()
+        flow = _fields(clip, asked, begins, step_s, spec.flow)
     else:
         once, back = np.unique(begins.clip(0), return_inverse=True)
         flow = read_flow_bytes(file, once, expected_hash=source_hash(video.info.path), fps=1 / step_s)[back]

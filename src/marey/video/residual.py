@@ -56,31 +56,42 @@ def read_compressed(
     encoder looked for motion; 0 where there is no reference, too. `size`, `short_px` and errors are those of
     `motion_vectors`.
     """
-    times, reformatter = sorted_times(seconds), VideoReformatter()
     with VectorVideo(path, accumulate=accumulate, pixels=True) as video:
-        width, height = size = size or video.shown_size(short_px)
-        shape = (len(times), height, width)
-        frames, residual = np.empty((*shape, 3), np.uint8), np.zeros((*shape, 3), np.int16)
-        vectors, shown = np.empty((*shape, 2), np.float32), np.empty(len(times))
-        found = None if flow is None else np.zeros((*shape, 2), np.float32)
-        reference, picture = None, frames[0]
-        for k, second in enumerate(times):
-            moved = video.at(second)
-            assert moved.motion is not None and moved.since is not None and moved.frame is not None
-            shown[k] = video.second(moved)
-            if k and shown[k] == shown[k - 1]:
-                for part in (frames, vectors, residual, *(() if found is None else (found,))):
-                    part[k] = part[k - 1]
-                continue
-            frames[k] = to_rgb(reformatter, moved.frame, size, moved.motion.turn, resample)
-            vectors[k] = moved.motion.pixels(size)
-            if moved.reference is not None:
-                if moved.reference is not reference:
-                    reference = moved.reference
-                    picture = to_rgb(reformatter, reference, size, moved.motion.turn, resample)
-                residual[k] = frames[k].astype(np.int16) - predicted(picture, moved.since.pixels(size))
-                if found is not None and flow is not None:  # from here back, for motion is drawn where things are now
-                    found[k] = dense_flow(frames[k], picture, speed=flow) / np.float32(-moved.times)
+        return compressed_clip(video, seconds, size=size or video.shown_size(short_px), flow=flow, resample=resample)
+
+
+def compressed_clip(
+    video: VectorVideo,
+    seconds: Sequence[float] | np.ndarray,
+    *,
+    size: tuple[int, int],
+    flow: Speed | None = None,
+    resample: Resample = "area",
+) -> CompressedClip:
+    """`read_compressed` of a video that is open with its pixels."""
+    times, reformatter = sorted_times(seconds), VideoReformatter()
+    shape = (len(times), size[1], size[0])
+    frames, residual = np.empty((*shape, 3), np.uint8), np.zeros((*shape, 3), np.int16)
+    vectors, shown = np.empty((*shape, 2), np.float32), np.empty(len(times))
+    found = None if flow is None else np.zeros((*shape, 2), np.float32)
+    reference, picture = None, frames[0]
+    for k, second in enumerate(times):
+        moved = video.at(second)
+        assert moved.motion is not None and moved.since is not None and moved.frame is not None
+        shown[k] = video.second(moved)
+        if k and shown[k] == shown[k - 1]:
+            for part in (frames, vectors, residual, *(() if found is None else (found,))):
+                part[k] = part[k - 1]
+            continue
+        frames[k] = to_rgb(reformatter, moved.frame, size, moved.motion.turn, resample)
+        vectors[k] = moved.motion.pixels(size)
+        if moved.reference is not None:
+            if moved.reference is not reference:
+                reference = moved.reference
+                picture = to_rgb(reformatter, reference, size, moved.motion.turn, resample)
+            residual[k] = frames[k].astype(np.int16) - predicted(picture, moved.since.pixels(size))
+            if found is not None and flow is not None:  # from here back, for motion is drawn where things are now
+                found[k] = dense_flow(frames[k], picture, speed=flow) / np.float32(-moved.times)
     return CompressedClip(frames, vectors, residual, shown, found)
 
 

@@ -10,22 +10,17 @@ from types import TracebackType
 
 import numpy as np
 from av.container import InputContainer
-from av.error import FFmpegError
-from av.stream import Discard
 from av.video.stream import VideoStream
 from jaxtyping import Float
 
 from ..errors import VideoError
-from .clock import clock_of
+from .clock import Clock
 from .container import Source, is_listed, open_container, video_stream
-from .feed import Feed
-from .probe import describe
+from .reel import ONE_FRAME, Reel
 from .transform import short_side
 from .vector_trace import Moved, Trace
 
 _CODECS = ("h264", "mpeg4")  # for which FFmpeg exports vectors
-_FEW_FRAMES = 4  # decoding this many is cheaper than a seek
-_UNKNOWN_GAP_S = 2.0  # what is taken for the time between keyframes where no index tells
 _LOOKED_AT = 500  # packets among which one that is no keyframe is looked for
 # The filter and the transform change pixels alone. See tests/video/test_video_vectors.py.
 _LEAN = {"skip_loop_filter": "all", "skip_idct": "all"}
@@ -33,8 +28,13 @@ _LEAN = {"skip_loop_filter": "all", "skip_idct": "all"}
 
 def has_vectors(path: Source) -> bool:
     """Whether a video has motion vectors to read, told without decoding it. VideoError where it is no video."""
+    return why_no_vectors(path) is None
+
+
+def why_no_vectors(path: Source) -> str | None:
+    """Why a video has no motion vectors, in words, told without decoding it; None if it has some."""
     with open_container(path) as container:
-        return _why_none(container, video_stream(container, path)) is None
+        return _why_none(container, video_stream(container, path))
 
 
 class VectorVideo:
@@ -47,156 +47,71 @@ class VectorVideo:
     pixels      whether frames are decoded to pictures that can be looked at, too; it costs a fifth to a third more
 
     Either is 0 in keyframes and, of one frame, in blocks that are coded on their own. A frame whose reference is not in
-    the file (cut off by an edit list) counts as a keyframe. VideoError for what is no readable video, and for one
-    without motion vectors.
+    the file (cut off by an edit list) counts as a keyframe. VideoError for what is no readable video, for one without
+    motion vectors, and where pictures of another size are met.
     """
 
     def __init__(self, path: Source, *, accumulate: bool = True, pixels: bool = False) -> None:
-        self.path, self._accumulate, self._pixels = os.fspath(path), accumulate, pixels
-        self._container, self._stream = self._open()
+        self.path, self.accumulate, self.pixels = os.fspath(path), accumulate, pixels
+        options = {"flags2": "+export_mvs", **({} if pixels else _LEAN)}
+        self._reel = Reel(path, reading=self._trace, options=options)
         try:
-            if reason := _why_none(self._container, self._stream):
+            if reason := _why_none(self._reel.container, self._reel.stream):
                 raise VideoError(self.path, reason)
-            self._clock = clock_of(self._container, self._stream)
-            self._listed = is_listed(self._container, self._stream)
-            if not self._listed:
-                self._reopen()
-            self._begin(at_start=True, wanted=self._clock.zero)
-            if self._now is None:
-                raise VideoError(self.path, "has no frame that can be decoded")
-            self._start, turned = self._now.tick, self._now.motion.turn if self._now.motion else 0
-            self.info = describe(self._container, self._stream, self.path, turned)
-            if not self._listed:  # the container was moved
-                self._reopen()
-                self._begin(at_start=True, wanted=self._clock.zero)
+            self._reel.begin(moved=not is_listed(self._reel.container, self._reel.stream))
         except VideoError:
-            self._container.close()
+            self._reel.container.close()
             raise
+        self.info = self._reel.info
 
     def __enter__(self) -> "VectorVideo":
         return self
 
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
-        self._now = self._next = None
-        self._container.close()
+        self._reel.close()
 
     def at(self, second: float) -> Moved:
         """The frame on screen at a time, or the first one before that. Rising times are read in one go.
 
         The next keyframe is sought where decoding on would take longer. VideoError where the frame is damaged.
         """
-        tick = self._clock.ticks(second)
-        assert self._now is not None
-        if (tick < self._now.tick and self._now.tick > self._start) or self._seek_pays(tick):
-            self._seek(max(tick, self._start))
-        self._feed.wanted = self._trace.wanted = tick
-        while self._next is not None and self._next.tick <= tick:
-            self._step()
-        return self._whole(self._now)
+        return self._whole(self._reel.wind(self._reel.clock.ticks(second)))
 
     def stream(self) -> Iterator[Moved]:
         """Every frame, from the first one."""
-        if self._now is None or self._now.tick != self._start:
-            self._reopen()
-            self._begin(at_start=True)
-        self._feed.wanted = self._trace.wanted = None
-        while self._now is not None:
-            yield self._whole(self._now)
-            self._step()
+        reel = self._reel
+        reel.rewind()
+        while reel.now is not None:
+            yield self._whole(reel.now)
+            reel.step()
 
     def second(self, moved: Moved) -> float:
         """When a frame appears."""
-        return self._clock.seconds(moved.tick)
+        return self._reel.clock.seconds(moved.tick)
 
     def shown_size(self, short_px: int | None) -> tuple[int, int]:
         """(width, height) with the short side at `short_px`, None for that of the video."""
         size = self.info.width, self.info.height
         return size if short_px is None else short_side(*size, short_px)
 
-    def _whole(self, moved: Moved | None) -> Moved:
-        if moved is None or moved.motion is None:
-            where = f"the frame at {self.second(moved):.3f} s" if moved else "every frame"
+    def _whole(self, moved: Moved) -> Moved:
+        if reason := self._reel.why_no_motion:
+            raise VideoError(self.path, reason)
+        if moved.motion is None:
+            where = f"the frame at {self.second(moved):.3f} s"
             raise VideoError(
                 self.path, f"{where} is damaged, or one that it is predicted from; copy or encode it again"
             )
         return moved
 
-    def _open(self) -> tuple[InputContainer, VideoStream]:
-        container = open_container(self.path)
-        try:
-            stream = video_stream(container, self.path)
-        except VideoError:
-            container.close()
-            raise
-        codec = stream.codec_context
-        codec.thread_count = 1
-        codec.options = {"flags2": "+export_mvs", **({} if self._pixels else _LEAN)}
-        for other in container.streams:
-            if other is not stream:
-                other.discard = Discard.all
-        return container, stream
-
-    def _reopen(self) -> None:
-        self._container.close()
-        self._container, self._stream = self._open()
-
-    def _run(self, *, at_start: bool, wanted: int | None = None) -> Iterator[Moved]:
-        """Frames from where the container stands."""
-        trace = Trace(
-            self._stream,
-            container_name=self._container.format.name,
-            frame_ticks=self._clock.frame,
-            accumulate=self._accumulate,
-            pixels=self._pixels,
+    def _trace(self, stream: VideoStream, container_name: str, clock: Clock) -> Trace:
+        return Trace(
+            stream,
+            container_name=container_name,
+            frame_ticks=clock.frame,
+            accumulate=self.accumulate,
+            pixels=self.pixels,
         )
-        trace.wanted = wanted
-        self._trace = trace
-        self._feed = Feed(
-            self._container,
-            self._stream,
-            frame_ticks=self._clock.frame,
-            at_start=at_start,
-            open_ended=not self._listed,
-            wanted=wanted,
-            on_packet=trace.note,
-        )
-        return trace.follow(iter(self._feed))
-
-    def _step(self) -> None:
-        self._now, self._next = self._next, next(self._frames, None)
-
-    def _seek_pays(self, tick: int) -> bool:
-        if self._next is None or self._stream.start_time is None:
-            return False
-        soon = self._next.tick + _FEW_FRAMES * self._clock.frame
-        if not self._listed:
-            return tick > soon + round(_UNKNOWN_GAP_S / self._clock.base)
-        entries = self._stream.index_entries
-        key = entries.search_timestamp(tick)
-        return key >= 0 and entries[key].timestamp > soon
-
-    def _seek(self, tick: int) -> None:
-        """Read on from the last keyframe that is shown by `tick`, or from the start."""
-        aim, step = tick, round(_UNKNOWN_GAP_S / self._clock.base)
-        while self._stream.start_time is not None and aim > self._start:
-            entries = self._stream.index_entries
-            key = entries.search_timestamp(aim) if len(entries) else -1
-            try:
-                self._container.seek(aim, stream=self._stream)
-            except FFmpegError:
-                break
-            self._begin(at_start=self._listed and key == 0, wanted=tick)
-            if self._now is not None and self._now.tick <= tick:
-                return
-            aim, step = (entries[key].timestamp - 1 if key > 0 else aim - step), 2 * step
-        self._reopen()
-        self._begin(at_start=True)
-
-    def _begin(self, *, at_start: bool, wanted: int | None = None) -> None:
-        self._frames = self._run(at_start=at_start, wanted=wanted)
-        self._now = self._next = None
-        self._step()
-        self._step()
 
 
 def motion_vectors(
@@ -246,13 +161,15 @@ def sorted_times(seconds: Sequence[float] | np.ndarray) -> list[float]:
 def _why_none(container: InputContainer, stream: VideoStream) -> str | None:
     """Why a video has no motion vectors, in words; None if it has. What is not listed is left at another place."""
     name = stream.codec_context.name
-    if name not in _CODECS:
-        return f"is {name} video, whose motion vectors cannot be read; make an H.264 copy of it with `marey prepare`"
     if is_listed(container, stream):
-        keys = (entry.is_keyframe for entry in stream.index_entries)
+        keys = [entry.is_keyframe for entry in stream.index_entries]
     else:
         packets = (p for _, p in zip(range(_LOOKED_AT), container.demux(stream), strict=False))
-        keys = (p.is_keyframe for p in packets if p.size)
+        keys = [p.is_keyframe for p in packets if p.size]
+    if len(keys) == 1:
+        return ONE_FRAME
+    if name not in _CODECS:
+        return f"is {name} video, whose motion vectors cannot be read; make an H.264 copy of it with `marey prepare`"
     if all(keys):
         cure = "make a copy that has them with `marey prepare`"
         return f"has no motion vectors, because each of its frames is coded on its own; {cure}"
