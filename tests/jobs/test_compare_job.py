@@ -49,11 +49,14 @@ def test_every_candidate_is_tested_on_groups_that_it_never_saw(compared: Compare
     assert any(c.preset == "single_frame_stage" for c in done)
     assert max(c.score.value for c in done) == found.candidates[0].score.value
     for candidate in found.candidates:
-        assert candidate.efficiency.keys() == {"params", "gmacs", "ms_per_clip", "peak_memory_mb", "train_minutes"}
+        wanted = {"params", "gmacs", "ms_per_clip", "peak_memory_mb", "train_memory_mb", "train_minutes"}
+        assert candidate.efficiency.keys() == wanted
         assert (candidate.behind is None) == (candidate.preset == found.recommended)
         assert candidate.history
     assert found.minutes < found.budget_minutes
     assert found.command.startswith("marey train ") and f"--preset {found.recommended}" in found.command
+    told = json.loads((compared.folder / "run.json").read_text())["command"]
+    assert told.startswith("marey compare ") and f"--presets {','.join(PRESETS)} " in told
 
 
 def test_motion_beats_a_frame_on_clips_of_motion(compared: Compared) -> None:

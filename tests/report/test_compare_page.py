@@ -98,12 +98,13 @@ def test_scores_are_told_with_their_difference_and_whether_chance_explains_it() 
 
 def test_costs_are_told_with_the_folds_and_why_one_was_stopped() -> None:
     table = costs_table(make_comparison())
-    assert [name for name, _ in table.columns][-3:] == ["Training min", "Folds", "Stopped"]
+    assert [name for name, _ in table.columns][-5:] == ["Peak MB", "Training MB", "Training min", "Folds", "Stopped"]
     assert table.texts()[7] == (
         "i3d_stage",
         "1.2 M",
         "0.223",
         "31",
+        "307",
         "807",
         "3.1",
         "1",

@@ -115,7 +115,8 @@ def compare(
         for train, test in grouped_folds(manifest, folds=folds, seed=seed, near_duplicate_groups=duplicates)
     ]
     fresh = not folder.exists()
-    details = {"command": command_line("compare", {**asked, "presets": None, "out": str(folder)}, defaults)}
+    named = ",".join(presets) or None
+    details = {"command": command_line("compare", {**asked, "presets": named, "out": str(folder)}, defaults)}
     run = begin_run(folder, asked, manifest, details, defaults=defaults)
     clock = Clock(run.folder / CLOCK_FILE, 60 * budget)
     narrator.say(

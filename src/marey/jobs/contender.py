@@ -1,7 +1,7 @@
 """One candidate of a comparison: trained in one fold after another, and asked; every answer is kept in a file."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -38,13 +38,13 @@ class Part(NamedTuple):
 
 @dataclass(eq=False)
 class Contender:
-    """A candidate and what it may spend; `ms_per_clip` is that of a clip alone, from file to probabilities."""
+    """A candidate, what it may spend, and what `answering` one clip costs, as `measure_efficiency` says."""
 
     preset: Preset
     lesson: Lesson
     cost: Plan
     share: Share
-    ms_per_clip: float | None
+    answering: Mapping[str, float]
     kept: Path
     encoded: dict[FrameOrder, dict[int, Tensor]] = field(default_factory=dict)
 

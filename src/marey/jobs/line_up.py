@@ -54,15 +54,15 @@ def line_up(contest: Contest, ladder: Sequence[Preset], run: Run) -> tuple[list[
         shares: dict[str, Share | str] = {
             name: share if isinstance(share, str) else Share(**share) for name, share in held["shares"].items()
         }
-        speeds = held["speeds"]
+        answering = held["answering"]
     else:
-        costs, shares, speeds = _look_at(contest, ladder)
+        costs, shares, answering = _look_at(contest, ladder)
         write_json(
             file,
             {
                 "costs": {name: asdict(cost) for name, cost in costs.items()},
                 "shares": {name: s if isinstance(s, str) else asdict(s) for name, s in shares.items()},
-                "speeds": speeds,
+                "answering": answering,
             },
         )
     contenders = [
@@ -71,7 +71,7 @@ def line_up(contest: Contest, ladder: Sequence[Preset], run: Run) -> tuple[list[
             lesson=lesson_of(contest, preset),
             cost=costs[preset.name],
             share=share,
-            ms_per_clip=speeds[preset.name],
+            answering=answering[preset.name],
             kept=run.folder / KEPT_ANSWERS / preset.name,
         )
         for preset in ladder
@@ -85,10 +85,10 @@ def line_up(contest: Contest, ladder: Sequence[Preset], run: Run) -> tuple[list[
 
 def _look_at(
     contest: Contest, ladder: Sequence[Preset]
-) -> tuple[dict[str, Plan], dict[str, Share | str], dict[str, float | None]]:
-    """Measure the candidates: cost, share of the budget (or why none), and milliseconds a clip."""
+) -> tuple[dict[str, Plan], dict[str, Share | str], dict[str, dict[str, float]]]:
+    """Measure the candidates: cost, share of the budget (or why none), and what answering a clip costs."""
     costs: dict[str, Plan] = {}
-    speeds: dict[str, float | None] = {}
+    answering: dict[str, dict[str, float]] = {}
     unfit: dict[str, str] = {}
     clock, samples, folds = contest.clock, contest.manifest.samples, len(contest.parts)
     train = [samples[i] for i in contest.parts[0].train]
@@ -108,8 +108,7 @@ def _look_at(
                 decoder=contest.decoder,
                 seed=contest.seed,
             )
-            some = measure_efficiency(trained_of(lesson_of(contest, preset)), samples)
-            speeds[preset.name] = some.get("ms_per_clip")
+            answering[preset.name] = measure_efficiency(trained_of(lesson_of(contest, preset)), samples)
         except (MissingExtra, DataError, VideoError) as error:
             if not number:
                 raise
@@ -126,7 +125,7 @@ def _look_at(
     shares[first] = Share(needs[first].epochs, alone)  # it is always tried, whatever it leaves the others
     if len(ladder) > 1 and not any(isinstance(share, Share) for name, share in shares.items() if name != first):
         raise UsageError(_too_little(clock, needs, unfit, first, folds))
-    return costs, {**shares, **unfit}, speeds
+    return costs, {**shares, **unfit}, answering
 
 
 def _too_little(clock: Clock, needs: Mapping[str, Need], unfit: Mapping[str, str], first: str, folds: int) -> str:

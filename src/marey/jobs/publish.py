@@ -1,6 +1,5 @@
 """What a finished run shows: evaluation, report page, model card, and the efficiency figures measured for them."""
 
-import resource
 from collections.abc import Mapping, Sequence
 from time import perf_counter
 
@@ -12,6 +11,7 @@ from ..errors import VideoError
 from ..presets import count
 from ..report import render_card, render_html, worst_clips, write_text
 from ..results import Evaluation, Report
+from ..training import measure_memory
 from ..video import MOTION, ClipSpec
 from .evaluate import evaluation_dict
 from .pictures import motion_pictures, thumbnails
@@ -89,28 +89,25 @@ def make_report(
 
 
 def measure_efficiency(trained: Trained, samples: Sequence[Sample]) -> dict[str, float]:
-    """params, gmacs, and of a few clips, one at a time: ms_per_clip from file to probabilities; peak_memory_mb."""
+    """params, gmacs, and of a few clips, one at a time, from file to probabilities: ms_per_clip and peak_memory_mb.
+
+    Memory is what answering takes above the loaded model.
+    """
     size = count(trained.model, trained.spec)
     figures: dict[str, float] = {"params": size.params, "gmacs": size.gmacs}
     times = []
-    for sample in samples[: TIMED_CLIPS + 1]:
-        begun = perf_counter()
-        try:
-            clip_probabilities(trained, torch.from_numpy(read_views(sample, trained.spec, decoder=trained.decoder)))
-        except VideoError:
-            continue
-        times.append(perf_counter() - begun)
+    with measure_memory(trained.device) as memory:
+        for sample in samples[: TIMED_CLIPS + 1]:
+            begun = perf_counter()
+            try:
+                clip_probabilities(trained, torch.from_numpy(read_views(sample, trained.spec, decoder=trained.decoder)))
+            except VideoError:
+                continue
+            times.append(perf_counter() - begun)
     if len(times) > 1:  # the first one warms up
         figures["ms_per_clip"] = 1000 * float(np.median(times[1:]))
-        figures["peak_memory_mb"] = peak_bytes(trained.device) / 2**20
+        figures["peak_memory_mb"] = memory.peak_bytes / 2**20
     return figures
-
-
-def peak_bytes(device: torch.device) -> int:
-    """The most memory that was held at once: by this process, training included, or on the GPU."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def data_notes(manifest: Manifest) -> list[str]:

@@ -108,7 +108,7 @@ def summarize(
     right = {name: found.right(data.truth) for name, found in answers.items()}
     tried = {c.preset.name: c for c in contenders if c.preset.name in answers}
     single, finalists = contenders[0].preset.name, [name for name in tried if name not in stopped]
-    best = max(finalists, key=lambda name: (right[name].mean(), -(tried[name].ms_per_clip or 0.0)))
+    best = max(finalists, key=lambda name: (right[name].mean(), -tried[name].answering.get("ms_per_clip", 0.0)))
     behind = {name: data.difference(answers, right, name, best) for name in tried if name != best}
     candidates = [
         _candidate(data, tried[name], answers[name], behind.get(name), stopped.get(name, "")) for name in tried
@@ -150,11 +150,9 @@ def _candidate(
     folds = contender.done(len(data.parts))
     known = data.of(contender, folds, known=True)
     facts = [contender.facts(fold) for fold in folds]
-    efficiency: dict[str, float] = {"params": contender.cost.params, "gmacs": contender.cost.gmacs}
-    if contender.ms_per_clip is not None:
-        efficiency["ms_per_clip"] = contender.ms_per_clip
-    efficiency |= {
-        "peak_memory_mb": contender.cost.memory_mb,
+    efficiency = {
+        **contender.answering,
+        "train_memory_mb": contender.cost.memory_mb,
         "train_minutes": sum(fact["seconds"] for fact in facts) / 60,
     }
     return Candidate(

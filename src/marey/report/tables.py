@@ -27,6 +27,7 @@ EFFICIENCY: tuple[tuple[str, str, Kind], ...] = (
     ("gmacs", "GMACs", "number"),
     ("ms_per_clip", "ms per clip", "number"),
     ("peak_memory_mb", "Peak MB", "count"),
+    ("train_memory_mb", "Training MB", "count"),
     ("train_minutes", "Training min", "number"),
 )
 
