@@ -67,7 +67,7 @@ def learn(clips: Clips, train: np.ndarray, test: np.ndarray, how: Choice, *, apa
 
     apart  gradients are not limited in common, as they are in a model: each block learns as if it were alone
     """
-    recipe, batch_size = choose_recipe(find_preset(SHIPPED), Wishes(weight_decay=how.weight_decay), clips=len(train))
+    recipe, batch_size, _ = choose_recipe(find_preset(SHIPPED), Wishes(weight_decay=how.weight_decay), clips=len(train))
     recipe = replace(recipe, clip_norm=None) if apart else recipe
     targets, task = clips.targets[train], Recognition.of(clips.manifest)
     inputs = {block: clips.features[block][train] for block in how.blocks}

@@ -43,7 +43,7 @@ def test_a_whole_encoder_is_fine_tuned(small_films: Path, tmp_path: Path) -> Non
 
 def test_fine_tuning_goes_on_at_a_small_rate(tmp_path: Path) -> None:
     folder = save(tmp_path / "clip", "clip_vision")
-    recipe, _ = choose_recipe(find_preset(f"hf:{folder}:finetune"), Wishes(), clips=100)
+    recipe, *_ = choose_recipe(find_preset(f"hf:{folder}:finetune"), Wishes(), clips=100)
     assert recipe.lr == 5e-5
     assert choose_recipe(find_preset(f"hf:{folder}:finetune"), Wishes(lr=1e-3), clips=100)[0].lr == 1e-3
     assert choose_recipe(find_preset(f"hf:{folder}"), Wishes(), clips=100)[0].optimizer == "sgd"

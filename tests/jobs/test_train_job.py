@@ -251,7 +251,7 @@ def test_a_hop_longer_than_a_window_is_refused(trial: Trial, small_films: Path, 
 def test_patience_needs_clips_to_watch() -> None:
     with pytest.raises(UsageError, match="--patience is 3, but there is no val split to watch; drop it, or name one"):
         choose_recipe(find_preset("motion"), Wishes(patience=3), clips=8)
-    recipe, _ = choose_recipe(find_preset("motion"), Wishes(patience=3), clips=8, watched=True)
+    recipe, *_ = choose_recipe(find_preset("motion"), Wishes(patience=3), clips=8, watched=True)
     assert recipe.monitor == "val_top1"
 
 

@@ -11,15 +11,14 @@ from ..errors import UsageError
 from ..presets import Preset, find_preset, imagenet_is_installed
 from ..training import RANGES, Recipe
 from .prepare import check_range
+from .rules import LINEAR_RECIPE, Chosen, choose_batch, choose_epochs, choose_rate
 from .run import flag_of
 
 FROZEN_BELOW = 5000  # clips; with fewer, or without a GPU, a frozen encoder learns more and sooner than a whole network
-STEPS_FROM_SCRATCH = 2400
 TRANSFERS = ("fixed", "full", "lora")
 LAYER_DECAY = 0.75  # of transformers that go on learning: what MAE and VideoMAE fine-tune with (arXiv:2203.12602)
 HEAD_FIRST = 0.1  # of the steps belong to a fresh classifier alone
 SMALL_BATCH = 16  # below, batch statistics are too rough to normalize by (Wu and He, ECCV 2018, arXiv:1803.08494)
-LINEAR_RECIPE, LINEAR_BATCH = (100, 0.3, 0.004), 32  # epochs, rate and weight decay of linear heads
 BALANCES = ("none", "sampling", "sqrt", "progressive", "weights")
 LOSSES = ("cross-entropy", "focal", "class-balanced", "logit-adjusted")
 BALANCED_LOSSES = LOSSES[2:]  # those that are a cure of imbalance by themselves
@@ -149,42 +148,51 @@ def default_balance(preset: Preset, loss: str) -> str:
 
 
 def choose_recipe(
-    preset: Preset, wishes: Wishes, *, clips: int, start: Start | None = None, watched: bool = False
-) -> tuple[Recipe, int]:
-    """(recipe, batch size): what the user named, and rules for the rest.
+    preset: Preset,
+    wishes: Wishes,
+    *,
+    clips: int,
+    start: Start | None = None,
+    watched: bool = False,
+    most: int | None = None,
+) -> Chosen:
+    """What the user named, and rules for the rest.
 
     linear       convex: descent with momentum, and the weight decay that won on the design half of real clips
     frozen       another head on fixed features: a small problem; many cheap epochs, strong decay; a network whose
                  features are fixed by --transfer the same, faster and with less decay, as its classifier is small
-    whole        about STEPS_FROM_SCRATCH optimizer steps at batch 16; the preset's own rate where it has one. One that
+    whole        about STEPS_FROM_SCRATCH optimizer steps; the preset's own rate where it has one. One that
                  goes on learning at a tenth of the rate, a fresh classifier first, transformers slower with depth,
                  with frozen batch statistics where batches are small; adapters at half the rate, without decay
 
     start    how it goes on from what it has learned elsewhere, if it does
+    most     clips that fit into memory at once, of a whole network; None where that is unknown
     watched  whether there are clips to validate on; UsageError where patience is asked for without them
     """
     if wishes.patience is not None and not watched:
         raise UsageError(f"--patience is {wishes.patience}, but there is no val split to watch; drop it, or name one")
     how = start.transfer if start else None
     fixed = preset.frozen or how == "fixed"
-    batch = wishes.batch_size or (LINEAR_BATCH if preset.linear else 64 if preset.frozen else 16)
-    epochs = max(10, min(200, round(STEPS_FROM_SCRATCH / max(1, clips // batch))))
+    kind = "linear heads" if preset.linear else "heads" if preset.frozen else "whole networks"
     if preset.linear:
-        by_rule = LINEAR_RECIPE
+        _, usual, weight_decay = LINEAR_RECIPE
     elif preset.frozen:
-        by_rule = (100, 1e-3, 0.1)
+        usual, weight_decay = 1e-3, 0.1
     elif how == "fixed":
-        by_rule = (epochs, 1e-2, 0.02)
+        usual, weight_decay = 1e-2, 0.02
     elif how == "lora":
-        by_rule = (epochs, 1e-3, 0.0)
+        usual, weight_decay = 1e-3, 0.0
     else:
-        by_rule = (epochs, preset.lr or (3e-4 if start else 2e-3), 0.05)
+        usual, weight_decay = preset.lr or (3e-4 if start else 2e-3), 0.05
+    batch, why_batch = choose_batch(wishes.batch_size, kind=kind, most=most)
+    rate, why_rate = choose_rate(wishes.lr, usual=usual, kind=kind, seen=batch * wishes.accumulate)
+    epochs, why_epochs = choose_epochs(wishes.epochs, heads=preset.frozen, clips=clips, batch=batch)
     full = start if how == "full" and not fixed else None
     decay, head_first = (LAYER_DECAY if full and full.layered else 1.0), (HEAD_FIRST if full and full.fresh else 0.0)
     recipe = Recipe(
-        epochs=by_rule[0] if wishes.epochs is None else wishes.epochs,
-        lr=by_rule[1] if wishes.lr is None else wishes.lr,
-        weight_decay=by_rule[2] if wishes.weight_decay is None else wishes.weight_decay,
+        epochs=epochs,
+        lr=rate,
+        weight_decay=weight_decay if wishes.weight_decay is None else wishes.weight_decay,
         optimizer="sgd" if preset.linear else "adamw",
         warmup_fraction=0.0 if preset.linear else 0.1,
         layer_decay=decay if wishes.layer_decay is None else wishes.layer_decay,
@@ -198,4 +206,4 @@ def choose_recipe(
         monitor="val_top1" if wishes.patience is not None else None,
         seed=wishes.seed,
     )
-    return recipe, batch
+    return Chosen(recipe, batch, {"epochs": why_epochs, "batch": why_batch, "rate": why_rate})

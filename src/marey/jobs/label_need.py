@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from ..metrics import fit_label_curve, linear_head
 from ..nn import StandardLinear
 from ..training import shuffled_order
-from .choose import LINEAR_BATCH, LINEAR_RECIPE
+from .rules import LINEAR_BATCH, LINEAR_RECIPE
 
 DRAWS = 3  # of the labelled clips
 STEPS = sorted({2**power for power in range(11)} | {3 * 2**power for power in range(9)})

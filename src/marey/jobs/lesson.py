@@ -13,6 +13,7 @@ from ..tasks import Recognition
 from ..training import Recipe
 from ..video import ClipSpec, DecoderName
 from .choose import Wishes, choose_recipe, default_balance
+from .memory import most_at_once
 from .transfer import Transfer, prepare_transfer, started
 
 
@@ -20,6 +21,7 @@ from .transfer import Transfer, prepare_transfer, started
 class Lesson:
     """What is taught to which model, how and with what.
 
+    rules      why so many epochs, such a batch and such a rate
     variant    of the preset, as the checkpoint that it starts from has it
     transfer   what of it goes on to learn, where it starts from a checkpoint
     balance    one of BALANCES, and loss one of LOSSES: what is done about rare classes
@@ -34,6 +36,7 @@ class Lesson:
     device: torch.device
     workers: int
     decoder: DecoderName = "pyav"
+    rules: str = ""
     variant: str | None = None
     transfer: Transfer | None = None
     smoothing: float = 0.0
@@ -80,13 +83,16 @@ def make_lesson(
         variant, model, fresh = started(preset, task, start_from)
         transfer = prepare_transfer(preset, model, preset.fed(variant), how=wishes.transfer, fresh=fresh)
     start = transfer.start if transfer else None
-    recipe, batch_size = choose_recipe(preset, wishes, clips=clips, start=start, watched=watched)
+    alone = model.frozen or (start is not None and start.transfer == "fixed")
+    most = None if alone or wishes.batch_size else most_at_once(model, preset.fed(variant), device)
+    chosen = choose_recipe(preset, wishes, clips=clips, start=start, watched=watched, most=most)
     return Lesson(
         model=model,
         spec=preset.fed(variant),
         task=task,
-        recipe=recipe,
-        batch_size=batch_size,
+        recipe=chosen.recipe,
+        batch_size=chosen.batch_size,
+        rules=chosen.told(),
         device=device,
         workers=workers,
         decoder=decoder,

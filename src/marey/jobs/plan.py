@@ -16,6 +16,7 @@ from ..tasks import Recognition
 from ..training import free_bytes, measure_memory, pick_device
 from ..video import ClipSpec, DecoderName, to_input
 from .choose import Choice, Wishes, choose_preset, choose_recipe, preset_of_clips
+from .memory import most_at_once
 from .narrate import Narrator, Silent, timed
 from .prepare import ClassEdits, load_data, pick_decoder, pick_workers, refuse_hopeless, split_data
 from .run import command_line
@@ -150,8 +151,9 @@ def measure(
     seed: int,
 ) -> Plan:
     """What training the preset on these clips costs, from a few of them."""
-    recipe, batch_size = choose_recipe(preset, Wishes(seed=seed), clips=len(train))
     model = create_model(preset.name, num_classes=task.classes).to(device)
+    most = None if preset.frozen else most_at_once(model, preset.clip, device)
+    recipe, batch_size, _ = choose_recipe(preset, Wishes(seed=seed), clips=len(train), most=most)
     size = count(model, preset.clip)
     studied = model.studied(preset.clip)
     clips, decode_s = _decode_some(train, studied, PROBE_CLIPS, decoder)

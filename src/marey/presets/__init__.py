@@ -12,6 +12,7 @@ from .measure import Cost, LayerRow, count, layer_table, trace_layers
 from .preset import Build, Mini, Preset, Score
 from .stages import StageRow, stage_table
 from .table import PRESETS
+from .training_memory import training_bytes
 
 __all__ = [
     "LABEL_LISTS",
@@ -48,5 +49,6 @@ __all__ = [
     "stage_table",
     "start_from_checkpoint",
     "trace_layers",
+    "training_bytes",
     "variant_in",
 ]
