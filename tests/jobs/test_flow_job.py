@@ -26,7 +26,7 @@ def test_flow_files_lie_as_the_videos_do(small_films: Path, tmp_path: Path) -> N
 def test_finished_flow_is_not_computed_over(small_films: Path, tmp_path: Path) -> None:
     film, out = small_films / "up" / "up0.mp4", tmp_path / "flow"
     flow(film, out=out)
-    sentence = "holds the flow of .* by dis fast at 64 x 48; give the same flags, or another --out"
+    sentence = "holds the flow of .* by DIS fast at 64 x 48; give the same flags, or another --out"
     with pytest.raises(UsageError, match=sentence):
         flow(film, out=out, method="farneback")
     with pytest.raises(UsageError, match=sentence):
@@ -34,7 +34,7 @@ def test_finished_flow_is_not_computed_over(small_films: Path, tmp_path: Path) -
     with pytest.raises(UsageError, match=sentence):
         flow(film, out=out, short_px=24)
     flow(film, out=tmp_path / "small", short_px=24)
-    with pytest.raises(UsageError, match="by dis fast at 32 x 24; give the same flags"):
+    with pytest.raises(UsageError, match="by DIS fast at 32 x 24; give the same flags"):
         flow(film, out=tmp_path / "small")
 
 
@@ -74,7 +74,7 @@ def test_the_command_tells_what_it_wrote(small_films: Path, tmp_path: Path, caps
 @pytest.mark.parametrize(
     "words, sentence",
     [
-        (["--method", "raft"], "--method is 'raft'; it can be dis, farneback or tvl1"),
+        (["--method", "raft"], "--method is 'raft'; it can be dis, farneback, tvl1 or spynet"),
         (["--speed", "slow"], "--speed is 'slow'; it can be ultrafast, fast or medium"),
         (["--method", "farneback", "--speed", "medium"], "--speed is for --method dis; drop it for farneback"),
         (["--short-side", "4"], "--short-side is 4; give a number from 16 to 8192"),
@@ -89,7 +89,7 @@ def test_bad_flags_are_refused(
 
 def test_the_job_refuses_the_same(small_films: Path, tmp_path: Path) -> None:
     film = small_films / "up" / "up0.mp4"
-    with pytest.raises(UsageError, match="--method is 'raft'; it can be dis, farneback, tvl1"):
+    with pytest.raises(UsageError, match="--method is 'raft'; it can be dis, farneback, tvl1, spynet"):
         flow(film, out=tmp_path / "flow", method="raft")
     with pytest.raises(UsageError, match="--speed is 'slow'; it can be ultrafast, fast, medium"):
         flow(film, out=tmp_path / "flow", speed="slow")

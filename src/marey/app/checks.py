@@ -54,7 +54,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "--fuse": ("add", "mean", "svm"),
     "--level": ("studio", "street"),
     "--loss": ("cross-entropy", "focal", "class-balanced", "logit-adjusted"),
-    "--method": ("dis", "farneback", "tvl1"),
+    "--method": ("dis", "farneback", "tvl1", "spynet"),
     "--precision": ("fp32", "bf16"),
     "--split": ("train", "val", "test"),
     "--speed": ("ultrafast", "fast", "medium"),

@@ -40,6 +40,7 @@ def evaluate(
     max_bad: o.MaxBad = 3,
     device: o.Device = "auto",
     decoder: o.Decoder = "pyav",
+    flow: o.Flow = None,
     workers: o.Workers = None,
     seed: o.Seed = 0,
     json: o.Json = False,
@@ -66,6 +67,7 @@ def evaluate(
             edits=o.class_edits(merge, rename, leave_out),
             device=device,
             decoder=decoder,
+            flow=flow,
             workers=workers,
             max_bad=max_bad,
             seed=seed,
@@ -126,6 +128,7 @@ def predict(
     max_bad: o.MaxBad = 3,
     device: o.Device = "auto",
     decoder: o.Decoder = "pyav",
+    flow: o.Flow = None,
     json: o.Json = False,
     quiet: o.Quiet = False,
     verbose: o.Verbose = False,
@@ -143,7 +146,7 @@ def predict(
     list_videos(videos)
     rule = EventRule(threshold=threshold, merge_gap_s=merge_gap, min_duration_s=min_duration)
     with Terminal(quiet=quiet, verbose=verbose) as terminal:
-        trained = open_model(model, device=device, decoder=decoder)
+        trained = open_model(model, device=device, decoder=decoder, flow=flow)
         if labels is not None:
             trained = with_labels(trained, labels)
         found, bad = job(

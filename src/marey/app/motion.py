@@ -16,10 +16,13 @@ def flow(
         list[str], typer.Argument(metavar="VIDEO...|DATA", help="files, folders or globs, or one annotation file")
     ],
     out: Annotated[Path, typer.Option("--out", help="folder for the flow files")] = Path("flow"),
-    method: Annotated[str, typer.Option("--method", callback=checked, help="dis, farneback or tvl1")] = "dis",
+    method: Annotated[str, typer.Option("--method", callback=checked, help="dis, farneback, tvl1 or spynet")] = "dis",
     speed: Annotated[
         str, typer.Option("--speed", callback=checked, help="of dis: ultrafast, fast or medium (the most exact)")
     ] = "fast",
+    weights: Annotated[
+        Path | None, typer.Option("--weights", metavar="FILE", help="of spynet: its weights, converted")
+    ] = None,
     short_side: Annotated[
         int | None,
         typer.Option("--short-side", metavar="PX", callback=checked, help="resize to this [default: as they are]"),
@@ -33,7 +36,7 @@ def flow(
     max_bad: o.MaxBad = 3,
     workers: Annotated[
         int | None,
-        typer.Option("--workers", callback=checked, help="threads [default: all cores but one, at most 8]"),
+        typer.Option("--workers", callback=checked, help="threads [default: as many as there are cores]"),
     ] = None,
     json: o.Json = False,
     quiet: o.Quiet = False,
@@ -52,6 +55,7 @@ def flow(
             out=out,
             method=method,
             speed=speed,
+            weights=weights,
             short_px=short_side,
             exact=exact,
             film=film,

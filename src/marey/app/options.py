@@ -46,6 +46,15 @@ Decoder = Annotated[
         "--decoder", callback=checked, help="what reads videos: pyav, torchcodec, or auto: torchcodec where it can"
     ),
 ]
+Flow = Annotated[
+    str | None,
+    typer.Option(
+        "--flow",
+        metavar="METHOD|FOLDER",
+        help="optical flow of networks that are fed it: dis, dis:ultrafast, dis:medium, farneback, tvl1, spynet:FILE, "
+        "or what `marey flow` wrote [default: dis, or as the model learned it]",
+    ),
+]
 Workers = Annotated[
     int | None,
     typer.Option(

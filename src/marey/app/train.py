@@ -127,6 +127,7 @@ def train(
     tensorboard: TensorBoard = False,
     device: o.Device = "auto",
     decoder: o.Decoder = "pyav",
+    flow: o.Flow = None,
     workers: o.Workers = None,
     seed: o.Seed = 0,
     json: o.Json = False,

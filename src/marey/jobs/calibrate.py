@@ -15,6 +15,7 @@ from .calibration_file import write_calibration
 from .calibration_fit import Listener, class_means, fit_temperatures, unknown_rule, with_thresholds
 from .clips_of_run import manifest_of
 from .evaluate import clips_to_score, learned_by, tell_shown
+from .flow_source import tell_stored
 from .narrate import Narrator, Silent, tell_left_out
 from .prepare import ClassEdits, pick_workers
 from .run import read_run
@@ -82,6 +83,7 @@ def calibrate(
     edits: ClassEdits | None = None,
     device: str = "auto",
     decoder: str = "pyav",
+    flow: str | Path | None = None,
     workers: int | None = None,
     max_bad: int = 3,
     use_cache: bool = True,
@@ -106,7 +108,8 @@ def calibrate(
         raise UsageError(f"{run} is no run folder, and what is fitted is kept in one; name the run of the model")
     file = model_file(folder)
     manifest, samples, split = _clips(folder, data, split=split, kind=kind, root=root, edits=edits)
-    trained = open_model(folder, device=device, decoder=decoder, calibrated=False)
+    trained = open_model(folder, device=device, decoder=decoder, flow=flow, calibrated=False)
+    tell_stored(trained.spec.flow, [sample.path for sample in samples], narrator)
     task = trained.task
     truth = task.targets(samples).numpy().astype(bool)
     _refuse_names(task, unknown=unknown, background=background)

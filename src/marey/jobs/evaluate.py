@@ -16,6 +16,7 @@ from ..results import Evaluation
 from ..tasks import Recognition, class_thresholds
 from ..tasks.long_tail import SHOTS, class_counts, parse_shots, shot_classes
 from .clips_of_run import count_shown, found_again, manifest_of
+from .flow_source import tell_stored
 from .narrate import Narrator, Silent, tell_left_out, timed
 from .prepare import ClassEdits, load_data, pick_workers
 from .run import read_run
@@ -34,6 +35,7 @@ def evaluate(
     edits: ClassEdits | None = None,
     device: str = "auto",
     decoder: str = "pyav",
+    flow: str | Path | None = None,
     workers: int | None = None,
     max_bad: int = 3,
     seed: int = 0,
@@ -48,7 +50,8 @@ def evaluate(
     split  "train", "val" or "test" of the data; None is the test split of the run's own data, and all of other data
     views  "TxS": clips in time x crops in space, averaged
     shots  "FEWEST,MOST" training clips of medium-shot classes; None is 20,100, told where classes are on two sides
-    device, decoder  count where the model is a path: an open one has its own
+    flow   a folder that `marey flow` wrote, whose flow is read in place of computing it: made as the model learned it
+    device, decoder, flow  count where the model is a path: an open one has its own
     """
     bounds = None if shots is None else parse_shots(shots)
     narrator = narrator or Silent()
@@ -57,7 +60,10 @@ def evaluate(
     manifest, samples, split = clips_to_score(
         model, data, split=split, kind=kind, root=root, group_by=group_by, edits=edits
     )
-    trained = model if isinstance(model, Trained) else open_model(Path(model), device=device, decoder=decoder)
+    trained = (
+        model if isinstance(model, Trained) else open_model(Path(model), device=device, decoder=decoder, flow=flow)
+    )
+    tell_stored(trained.spec.flow, [sample.path for sample in samples], narrator)
     return score(
         trained,
         samples,

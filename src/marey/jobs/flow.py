@@ -1,8 +1,9 @@
 """The optical flow of videos into files, one beside the other, each once."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,16 +15,20 @@ from ..report import flow_picture
 from ..video import (
     FLOW_METHODS,
     FLOW_SPEEDS,
+    SPYNET,
+    Extracted,
     FlowSource,
     Speed,
     VideoWriter,
-    extract_flow,
     flow_fields,
     flow_header,
     open_video,
     probe,
     source_hash,
 )
+from .flow_source import ready, spynet_source, way_of
+from .flow_videos import extract_all
+from .learn import one_thread
 from .narrate import Narrator, Silent, progress_of
 from .predict import refuse_file
 from .prepare import check_range, pick_workers, videos_of
@@ -53,6 +58,7 @@ def flow(
     out: str | Path = "flow",
     method: str = "dis",
     speed: str = "fast",
+    weights: str | Path | None = None,
     short_px: int | None = None,
     exact: bool = False,
     film: bool = False,
@@ -66,64 +72,96 @@ def flow(
 
     videos   files, folders or globs, or one annotation file whose videos are meant (`kind` and `root` as for training)
     out      folder; below it, files lie as the videos do below the folder that they have in common
+    weights  of a method that is a network, converted: of spynet
     exact    float32 in .npz instead of bytes in .mkv, which are off by up to 0.079 pixels and clamped at 20
     film     write an MP4 beside each, too: arrows on the frames, and the flow in colours with their legend
-    workers  threads that compute
+    workers  threads that compute; None: as many as there are cores
 
     What is there already, of the same bytes and computed in the same way, is left as it is; of a video
-    at which a run was killed, what was computed is kept in pieces of 2,000 fields.
+    at which a run was killed, what was computed is kept in pieces of 20 seconds of work.
     """
     narrator = narrator or Silent()
-    if method not in FLOW_METHODS:
-        raise UsageError(f"--method is {method!r}; it can be {', '.join(FLOW_METHODS)}")
-    if speed not in FLOW_SPEEDS:
-        raise UsageError(f"--speed is {speed!r}; it can be {', '.join(FLOW_SPEEDS)}")
     check_range("--short-side", short_px, 16, 8192)
+    source = _source(method, speed, weights, short_px)
+    threads = max(1, pick_workers(min(256, os.cpu_count() or 1) if workers is None else workers))
     refuse_file(Path(out))
     paths, _ = videos_of(videos, kind=kind, root=root)
-    quarantine, made = Quarantine(total=len(paths), limit=max_bad), []
-    for path, file in zip(paths, places(paths, Path(out), ".npz" if exact else ".mkv"), strict=True):
-        refuse_other_flow(file, path, method=method, speed=speed, short_px=short_px)
-        new = [folder for folder in (file.parent, *file.parent.parents) if not folder.exists()]
-        file.parent.mkdir(parents=True, exist_ok=True)
+    files = places(paths, Path(out), ".npz" if exact else ".mkv")
+    for path, file in zip(paths, files, strict=True):
+        refuse_other_flow(file, path, source)
+    quarantine, extracted = Quarantine(total=len(paths), limit=max_bad), dict[int, Extracted]()
+
+    def found(index: int, result: Extracted | VideoError) -> None:
+        if isinstance(result, VideoError):
+            _leave_out(result, quarantine, narrator)
+            return
+        extracted[index] = result
+        if not result.computed:
+            narrator.detail(f"{paths[index]}: {files[index]} holds its flow already")
+
+    with _folders({file.parent for file in files}), one_thread() if source.network else nullcontext():
+        extract_all(paths, files, source, workers=threads, narrator=narrator, found=found)
+    made = []
+    for index, (header, computed, _) in sorted(extracted.items()):
+        path, file = paths[index], files[index]
         try:
-            found = extract_flow(
-                path,
-                file,
-                FlowSource(method, cast(Speed, speed) if method == "dis" else None, short_px),
-                threads=max(1, pick_workers(workers)),
-                progress=progress_of(narrator, f"flow of {Path(path).name}"),
-            )
             shown = write_film(path, file, narrator) if film else None
         except VideoError as error:
-            for folder in new:
-                folder.rmdir()
-            quarantine.add(error)
-            narrator.say(f"left out: {error}")
+            _leave_out(error, quarantine, narrator)
             continue
-        if not found.computed:
-            narrator.detail(f"{path}: {file} holds its flow already")
-        header = found.header
-        made.append(FlowFile(path, str(file), header.width, header.height, header.method, found.computed, shown))
+        made.append(FlowFile(path, str(file), header.width, header.height, header.method, computed, shown))
     return made, quarantine.reasons
 
 
-def refuse_other_flow(file: Path, path: str, *, method: str, speed: str, short_px: int | None) -> None:
+def _source(method: str, speed: str, weights: str | Path | None, short_px: int | None) -> FlowSource:
+    """What is to compute; UsageError for what is none."""
+    if method not in (*FLOW_METHODS, SPYNET):
+        raise UsageError(f"--method is {method!r}; it can be {', '.join((*FLOW_METHODS, SPYNET))}")
+    if speed not in FLOW_SPEEDS:
+        raise UsageError(f"--speed is {speed!r}; it can be {', '.join(FLOW_SPEEDS)}")
+    if (weights is None) == (method == SPYNET):
+        raise UsageError(
+            f"--method {SPYNET} needs --weights FILE, as `marey weights convert` writes it, and no other method has "
+            f"weights; --method is {method}"
+        )
+    if weights is not None:
+        return spynet_source(weights, short_px=short_px)
+    return ready(FlowSource(method, cast(Speed, speed) if method == "dis" else None, short_px))
+
+
+def _leave_out(error: VideoError, quarantine: Quarantine, narrator: Narrator) -> None:
+    quarantine.add(error)
+    narrator.say(f"left out: {error}")
+
+
+@contextmanager
+def _folders(wanted: Collection[Path]) -> Iterator[None]:
+    """Folders that are there meanwhile; those of them that were made for it and stay empty are taken away."""
+    new = {each for folder in wanted for each in (folder, *folder.parents) if not each.exists()}
+    for folder in wanted:
+        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        for folder in sorted(new, reverse=True):  # those inside others first
+            if not any(folder.iterdir()):
+                folder.rmdir()
+
+
+def refuse_other_flow(file: Path, path: str, source: FlowSource) -> None:
     """UsageError where the file holds the flow of these bytes, computed in another way: it may have taken hours."""
     if not file.exists():
         return
     try:
         held = flow_header(file)
-        wanted_px = min(probe(path).width, probe(path).height) if short_px is None else short_px
-        sized = min(held.width, held.height) == wanted_px
-        alike = held.method == method and held.speed in (None, speed) and sized
-        other = not alike and held.source_hash == source_hash(path)
+        there = way_of(held)
+        wanted_px = source.short_px or min(probe(path).width, probe(path).height)
+        other = there != replace(source, short_px=wanted_px) and held.source_hash == source_hash(path)
     except VideoError:
         return  # damaged, or its video is not there to be read
     if other:  # flow of other bytes is made anew
-        how = f"{held.method} {held.speed or ''}".strip()
         raise UsageError(
-            f"{file} holds the flow of {path} by {how} at {held.width} x {held.height}; "
+            f"{file} holds the flow of {path} by {replace(there, short_px=None)} at {held.width} x {held.height}; "
             "give the same flags, or another --out"
         )
 

@@ -23,8 +23,10 @@ from ..report import counted, render_html, write_text
 from ..results import Estimate, Evaluation
 from ..tasks import Recognition
 from ..training import pick_device
+from ..video import ClipSpec
 from .choose import Wishes, choose_preset
 from .evaluate import score_arrays
+from .flow_source import tell_stored, with_flow
 from .fold_answers import out_of_fold
 from .lesson import make_lesson
 from .narrate import Narrator, Silent, tell_left_out
@@ -104,6 +106,7 @@ def cross_validate(
     use_cache: bool = True,
     device: str = "auto",
     decoder: str = "pyav",
+    flow: str | Path | None = None,
     workers: int | None = None,
     seed: int = 0,
     narrator: Narrator | None = None,
@@ -125,19 +128,21 @@ def cross_validate(
     place, processes, reader = pick_device(device), pick_workers(workers), pick_decoder(decoder)
     manifest = _for_folds(load_data(data, kind=kind, root=root, group_by=group_by, edits=edits))
     choice = choose_preset(manifest, name=preset, device=place)
+    fed = with_flow(choice.preset.clip, flow, who=f"preset {choice.preset.name}")
     folder = Path(out) if out else default_folder(f"{Path(data).stem}-folds")
     defaults = {name: value for name, value in defaults_of(cross_validate).items() if name != "folds"}
     before = resume_run(folder, asked, manifest, defaults=defaults)
     if before and before.finished:
         narrator.say(f"{folder} is finished already; nothing is left to do")
         return read_folds(folder)
+    tell_stored(fed.flow, [sample.path for sample in manifest.samples], narrator)
     duplicates = duplicates_of(manifest, workers=processes, narrator=narrator)
     assignments = [
         grouped_folds(manifest, folds=folds, seed=s, near_duplicate_groups=duplicates) for s in range(fold_seeds)
     ]
     command = command_line("train", {**asked, "out": str(folder)}, defaults)
     fresh = not folder.exists()
-    details = {"preset": choice.preset.name, "command": command}
+    details = {"preset": choice.preset.name, "command": command, **({"flow": str(fed.flow)} if fed.fed_flow else {})}
     run = begin_run(folder, asked, manifest, details, defaults=defaults)
     rounds = f"{folds} folds x {counted(fold_seeds, 'seed')}"
     narrator.say(f"{manifest.source}: {manifest.kind}, {counted(len(manifest), 'clip')}, {rounds}")
@@ -155,6 +160,7 @@ def cross_validate(
                 device=place,
                 workers=processes,
                 decoder=reader,
+                flow=flow if contender is choice.preset else None,
                 use_cache=use_cache,
             )
             kept = run.folder / KEPT_FOLDS / contender.name
@@ -164,7 +170,7 @@ def cross_validate(
     result = _summarize(
         answers, manifest, quarantine, stamps, run=run, folds=folds, seed=seed, minutes=(perf_counter() - begun) / 60
     )
-    publish_folds(run, result, manifest)
+    publish_folds(run, result, manifest, fed)
     return result
 
 
@@ -238,7 +244,7 @@ def _summarize(
     )
 
 
-def publish_folds(run: Run, result: CrossValidation, manifest: Manifest) -> None:
+def publish_folds(run: Run, result: CrossValidation, manifest: Manifest, fed: ClipSpec) -> None:
     """Write report.html and folds.json of a cross-validation."""
     model, *others = result.evaluations
     evaluation = result.evaluations[model]
@@ -247,7 +253,7 @@ def publish_folds(run: Run, result: CrossValidation, manifest: Manifest) -> None
         evaluation,
         title=f"{run.folder.name}: {result.folds} folds",
         manifest=manifest,
-        fed=find_preset(result.preset).clip,
+        fed=fed,
         efficiency={"train_minutes": result.minutes},
         baselines={name: result.evaluations[name] for name in others},
         notes=[_paired_note(name, difference) for name, difference in result.paired.items()],

@@ -13,7 +13,10 @@ from ..metrics import fit_score_svm, merge_scores
 from ..report import counted
 from ..results import Evaluation
 from ..tasks import Recognition
+from ..training import load_checkpoint
+from ..video import ClipSpec
 from .evaluate import clips_to_score, learned_by, score_arrays, tell_shown
+from .flow_source import tell_stored
 from .narrate import Narrator, Silent, tell_left_out, timed
 from .prepare import ClassEdits, pick_workers
 from .scores import Trained, model_file, open_model, sample_probabilities, stamp
@@ -36,6 +39,7 @@ def evaluate_together(
     edits: ClassEdits | None = None,
     device: str = "auto",
     decoder: str = "pyav",
+    flow: str | Path | None = None,
     workers: int | None = None,
     max_bad: int = 3,
     seed: int = 0,
@@ -62,7 +66,7 @@ def evaluate_together(
     manifest, samples, split = clips_to_score(
         models[0], data, split=split, kind=kind, root=root, group_by=group_by, edits=edits
     )
-    opened = [m if isinstance(m, Trained) else open_model(Path(m), device=device, decoder=decoder) for m in models]
+    opened = _opened(models, device=device, decoder=decoder, flow=flow)
     task = same_task(opened)
     task.targets(samples)
     watched = [sample for sample in manifest.samples if sample.split == "val"] if fuse == "svm" else []
@@ -71,6 +75,8 @@ def evaluate_together(
             f"--fuse svm is fitted on validation clips, and {manifest.source} leaves none beside the {split} ones; "
             "take --fuse add or mean"
         )
+    for trained in opened:
+        tell_stored(trained.spec.flow, [sample.path for sample in (*samples, *watched)], narrator)
     quarantine = Quarantine(total=len(samples) + len(watched), limit=max_bad)
 
     ask = partial(
@@ -96,6 +102,27 @@ def evaluate_together(
         who, does = "one of the models", "they do"
         protocol["clips_trained_on"] = tell_shown(kept, learned, narrator, who=who, does=does)
     return score_arrays(scores, kept, task, protocol, manifest=manifest, quarantined=quarantine.reasons, seed=seed)
+
+
+def _opened(
+    models: Sequence[str | Path | Trained], *, device: str, decoder: str, flow: str | Path | None
+) -> list[Trained]:
+    """The models, those that are fed optical flow with that which was asked for."""
+    files = [] if flow is None else [model for model in models if not isinstance(model, Trained)]
+    clips = {file: ClipSpec.from_dict(load_checkpoint(model_file(Path(file)))[0]["clip"]) for file in files}
+    if files and not any(clip.fed_flow for clip in clips.values()):
+        raise UsageError("--flow is for networks that are fed optical flow, and none of these models is; drop it")
+    return [
+        model
+        if isinstance(model, Trained)
+        else open_model(
+            Path(model),
+            device=device,
+            decoder=decoder,
+            flow=flow if model in clips and clips[model].fed_flow else None,
+        )
+        for model in models
+    ]
 
 
 def _answers(

@@ -13,7 +13,7 @@ from ..tasks import Recognition
 from ..training import Recipe
 from ..video import ClipSpec, DecoderName
 from .choose import Wishes, choose_recipe, default_balance
-from .memory import most_at_once
+from .flow_source import with_flow
 from .transfer import Transfer, prepare_transfer, started
 
 
@@ -21,7 +21,6 @@ from .transfer import Transfer, prepare_transfer, started
 class Lesson:
     """What is taught to which model, how and with what.
 
-    rules      why so many epochs, such a batch and such a rate
     variant    of the preset, as the checkpoint that it starts from has it
     transfer   what of it goes on to learn, where it starts from a checkpoint
     balance    one of BALANCES, and loss one of LOSSES: what is done about rare classes
@@ -36,7 +35,6 @@ class Lesson:
     device: torch.device
     workers: int
     decoder: DecoderName = "pyav"
-    rules: str = ""
     variant: str | None = None
     transfer: Transfer | None = None
     smoothing: float = 0.0
@@ -64,11 +62,13 @@ def make_lesson(
     device: torch.device,
     workers: int,
     decoder: DecoderName,
+    flow: str | Path | None = None,
     tensorboard: bool = False,
     use_cache: bool,
 ) -> Lesson:
     """A preset, fresh or with the weights of a checkpoint, and the recipe for so many clips.
 
+    flow     as `with_flow` takes it
     watched  whether there are clips to validate on
     """
     task = Recognition.of(manifest)
@@ -78,21 +78,19 @@ def make_lesson(
         )
     torch.manual_seed(wishes.seed)
     if start_from is None:
-        variant, model, transfer = None, create_model(preset.name, num_classes=task.classes), None
+        variant, fed, transfer = None, preset.clip, None
+        model = create_model(preset.name, num_classes=task.classes)
     else:  # the checkpoint has all weights, so those that the preset would begin with are not asked for
-        variant, model, fresh = started(preset, task, start_from)
-        transfer = prepare_transfer(preset, model, preset.fed(variant), how=wishes.transfer, fresh=fresh)
+        variant, fed, model, fresh = started(preset, task, start_from)
+        transfer = prepare_transfer(preset, model, fed, how=wishes.transfer, fresh=fresh)
     start = transfer.start if transfer else None
-    alone = model.frozen or (start is not None and start.transfer == "fixed")
-    most = None if alone or wishes.batch_size else most_at_once(model, preset.fed(variant), device)
-    chosen = choose_recipe(preset, wishes, clips=clips, start=start, watched=watched, most=most)
+    recipe, batch_size = choose_recipe(preset, wishes, clips=clips, start=start, watched=watched)
     return Lesson(
         model=model,
-        spec=preset.fed(variant),
+        spec=with_flow(fed, flow, who=f"preset {preset.name}"),
         task=task,
-        recipe=chosen.recipe,
-        batch_size=chosen.batch_size,
-        rules=chosen.told(),
+        recipe=recipe,
+        batch_size=batch_size,
         device=device,
         workers=workers,
         decoder=decoder,

@@ -14,6 +14,7 @@ from ..report import counted, write_events, write_overlay, write_timeline
 from ..results import Timeline
 from ..tasks import Cells, EventRule, cells_of, decide, named, rule_stamp
 from ..video import Footage, VideoInfo, clip_seconds, open_input, probe, view_seconds, window_starts
+from .flow_source import tell_stored
 from .narrate import Narrator, Silent, progress_of, timed
 from .prepare import list_videos
 from .scores import Answers, Trained, clip_answers, clip_probabilities, open_model, parse_views, stamp
@@ -35,6 +36,7 @@ def predict(
     arrows: bool = False,
     device: str = "auto",
     decoder: str = "pyav",
+    flow: str | Path | None = None,
     max_bad: int = 3,
     narrator: Narrator | None = None,
 ) -> tuple[dict[str, Timeline], dict[str, str]]:
@@ -46,7 +48,7 @@ def predict(
     views     "TxS" makes `video_scores` the very numbers of `evaluate --views TxS`; None averages the windows
     hop_s     time from one window to the next; None is half a window; longer than a window is refused
     arrows    the film shows where things move, too
-    device, decoder  count where the model is a path: an open one has its own
+    device, decoder, flow  (as of `evaluate`) count where the model is a path: an open one has its own
 
     Each frame is decoded once for whatever looks at it; the film reads the video again, for its labels are not known
     before the end.
@@ -55,7 +57,10 @@ def predict(
     paths = list_videos(videos)
     if out is not None:
         refuse_file(Path(out))
-    trained = model if isinstance(model, Trained) else open_model(Path(model), device=device, decoder=decoder)
+    trained = (
+        model if isinstance(model, Trained) else open_model(Path(model), device=device, decoder=decoder, flow=flow)
+    )
+    tell_stored(trained.spec.flow, paths, narrator)
     if hop_s is not None and not 0 < hop_s < float("inf"):
         raise UsageError(f"--hop is {hop_s} s; it must be more than 0")
     if hop_s is not None:

@@ -27,7 +27,8 @@ from ..video import DecoderName
 
 RUN_FORMAT = 1
 STATE = "state.safetensors"  # where training stands
-PLACES = ("data", "source", "root", "start_from", "run")  # what is asked that names a place, however it is spelt
+# What is asked that names a place, however it is spelt.
+PLACES = ("data", "source", "root", "start_from", "run", "flow")
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,11 @@ def begin_run(
     defaults  of the arguments: what a run had that began before there was one of them
     """
     if before := resume_run(folder, arguments, manifest, defaults=defaults):
+        held, now = before.info.get("flow"), details.get("flow")
+        if held is not None and held != now:
+            raise UsageError(
+                f"{folder} holds a run on flow by {held}, and this one has flow by {now}; give another --out"
+            )
         return before
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} exists and is no run; give another --out")

@@ -23,6 +23,7 @@ from ..video import ClipSpec, DecoderName, FrameOrder, described, probe, reorder
 from .calibration_file import read_calibration
 from .choose import that_takes_clips
 from .features import encode_samples
+from .flow_source import with_same_flow
 from .lesson import Lesson
 from .narrate import Narrator, progress_of
 from .prepare import pick_decoder
@@ -101,9 +102,12 @@ def model_file(path: Path) -> Path:
     return run.model
 
 
-def open_model(path: Path, *, device: str = "auto", decoder: str = "pyav", calibrated: bool = True) -> Trained:
+def open_model(
+    path: Path, *, device: str = "auto", decoder: str = "pyav", flow: str | Path | None = None, calibrated: bool = True
+) -> Trained:
     """Load a run folder or a .safetensors file; CheckpointError where it is damaged or of another kind.
 
+    flow        as `with_same_flow` takes it
     calibrated  whether to obey what `marey calibrate` left in its run
     """
     reader = pick_decoder(decoder)
@@ -113,7 +117,7 @@ def open_model(path: Path, *, device: str = "auto", decoder: str = "pyav", calib
     task = Recognition(heads={h: tuple(v) for h, v in header["labels"].items()}, multi_label=header["multi_label"])
     place = pick_device(device)
     model = create_model(header["preset"], num_classes=task.classes, weights=file).to(place).eval()
-    spec = ClipSpec.from_dict(header["clip"])
+    spec = with_same_flow(ClipSpec.from_dict(header["clip"]), flow, who=str(path))
     said = read_calibration(file, task) if calibrated else None
     return Trained(model, spec, task, float(header["window_s"]), header, file, place, reader, said)
 

@@ -15,6 +15,7 @@ from ..training import load_checkpoint, pick_device, process_place
 from ..video import ClipSpec
 from .choose import Choice, Wishes, choose_preset, that_takes_clips
 from .evaluate import evaluation_dict, read_evaluations, score
+from .flow_source import tell_stored
 from .learn import learn
 from .lesson import Lesson, make_lesson
 from .narrate import Narrator, Silent, tell_left_out, timed
@@ -39,7 +40,6 @@ from .run import (
     default_folder,
     defaults_of,
     named_on_interrupt,
-    read_run,
     refuse_damaged_state,
     write_json,
 )
@@ -91,6 +91,7 @@ def train(
     tensorboard: bool = False,
     device: str = "auto",
     decoder: str = "pyav",
+    flow: str | Path | None = None,
     workers: int | None = None,
     seed: int = 0,
     narrator: Narrator | None = None,
@@ -98,9 +99,10 @@ def train(
     """Train on DATA and evaluate on clips that were held out.
 
     What is None is decided by rule and told. `transfer` says what of `start_from` goes on to learn: "fixed" (only the
-    classifier), "full" (all of it; the rule) or "lora" (the classifier, and low-rank adapters). Where `out` holds an
-    unfinished run of the same arguments and data, it goes on from there; a finished one is returned as it is. Raises
-    UsageError (and its kinds) before it writes.
+    classifier), "full" (all of it; the rule) or "lora" (the classifier, and low-rank adapters). `flow` says where
+    the flow of a network that is fed it comes from: see `with_flow`. Where `out` holds an unfinished run of the same
+    arguments and data, it goes on from there; a finished one is returned as it is. Raises UsageError (and its kinds)
+    before it writes.
     """
     asked = arguments_of(locals(), but=("out", "device", "workers", "use_cache", "narrator"))
     narrator, edits, views = narrator or Silent(), edits or ClassEdits(), views or "1x1"
@@ -118,16 +120,18 @@ def train(
     lesson = make_lesson(
         choice.preset,
         manifest,
-        _as_begun(wishes, out),
+        wishes,
         clips=len(manifest.part("train")),
         watched=bool(manifest.part("val")),
         start_from=weights,
         device=place,
         workers=processes,
         decoder=reader,
+        flow=flow,
         tensorboard=tensorboard,
         use_cache=use_cache,
     )
+    tell_stored(lesson.spec.flow, [sample.path for sample in manifest.samples], narrator)
     run, fresh = _open_run(data, out, asked, manifest, choice, lesson)
     if run.finished:
         narrator.say(f"{run.folder} is finished already; nothing is left to do")
@@ -136,13 +140,6 @@ def train(
         return _teach(
             run, lesson, choice, manifest, fresh=fresh, views=views, max_bad=max_bad, seed=seed, narrator=narrator
         )
-
-
-def _as_begun(wishes: Wishes, out: str | Path | None) -> Wishes:
-    """The wishes, with the batch of a run that goes on: there may have been more memory then."""
-    if out is None or wishes.batch_size is not None or not (Path(out) / "run.json").exists():
-        return wishes
-    return replace(wishes, batch_size=read_run(Path(out)).info.get("batch_size"))
 
 
 def _starting_point(start_from: str | Path | None, preset: str | None) -> tuple[Path | None, Preset | None]:
@@ -178,8 +175,8 @@ def _open_run(
         "preset": choice.preset.name,
         "recipe": lesson.recipe.to_dict(),
         "batch_size": lesson.batch_size,
-        "rules": lesson.rules,
         "split": {name: len(manifest.part(name)) for name in SIDES},
+        **({"flow": str(lesson.spec.flow)} if lesson.spec.fed_flow else {}),
         "command": command_line("train", {**asked, "out": str(folder)}, defaults_of(train)),
     }
     fresh = not folder.exists()
@@ -264,7 +261,7 @@ def tell_plan(narrator: Narrator, manifest: Manifest, choice: Choice, lesson: Le
     narrator.say(
         f"preset: {choice.preset.name}"
         + (f" ({choice.why})" if choice.why else "")
-        + f"; {lesson.rules}"
+        + f"; {counted(lesson.recipe.epochs, 'epoch')}, batch {lesson.batch_size}, rate {lesson.recipe.lr:g}"
     )
     if lesson.transfer:
         narrator.say(told(lesson.transfer, lesson.recipe))

@@ -1,7 +1,7 @@
 """How a network goes on from what it has learned elsewhere: what of it learns, and how fast."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import UsageError
@@ -53,14 +53,16 @@ def refuse_transfer(preset: Preset | None, wishes: Wishes) -> None:
         )
 
 
-def started(preset: Preset, task: Recognition, checkpoint: Path) -> tuple[str | None, VideoModel, list[str]]:
-    """(variant, network with the checkpoint's weights, names of tensors that are fresh as the classes are others)."""
+def started(preset: Preset, task: Recognition, checkpoint: Path) -> tuple[str | None, ClipSpec, VideoModel, list[str]]:
+    """(variant, what it is fed, network with the checkpoint's weights, names of tensors that are fresh as the classes
+    are others). Flow comes about as the checkpoint learned it."""
     header, _ = load_checkpoint(checkpoint)
     variant = variant_in(header)
+    fed = replace(preset.fed(variant), flow=ClipSpec.from_dict(header["clip"]).flow)
     model = preset.builder(variant)(num_classes=task.classes)
     held, own = header["labels"], {head: list(labels) for head, labels in task.heads.items()}
     same = held == own if isinstance(held, dict) else [held] == list(own.values())
-    return variant, model, start_from_checkpoint(model, checkpoint, same_classes=same)
+    return variant, fed, model, start_from_checkpoint(model, checkpoint, same_classes=same)
 
 
 def prepare_transfer(

@@ -10,9 +10,8 @@ from torch import Tensor
 from ..errors import CheckpointError
 from ..models import SPyNet
 from ..training.checkpoint import load_checkpoint, load_into
+from ..video import SPYNET
 from ..weights import spynet
-
-SPYNET = "spynet"  # as `--preset` and the headers of checkpoints say it
 
 
 def holds_spynet(tensors: Mapping[str, Tensor]) -> bool:

@@ -10,7 +10,7 @@ from .flow import bytes_to_flow, dense_flow, flow_between, flow_stream, flow_to_
 from .flow_extract import Extracted, extract_flow
 from .flow_fed import flow_file_of
 from .flow_file import FlowHeader, flow_fields, flow_header, read_flow, read_flow_bytes, source_hash
-from .flow_source import FLOW_METHODS, FLOW_SPEEDS, SPYNET, FlowMethod, FlowNetwork, FlowSource, Speed
+from .flow_source import DIS_FAST, FLOW_METHODS, FLOW_SPEEDS, SPYNET, FlowMethod, FlowNetwork, FlowSource, Speed
 from .flow_writer import FlowWriter
 from .log_mel import log_mel, log_mel_bytes
 from .modality import Footage, described, motion_in, open_input, read_input
@@ -24,6 +24,7 @@ from .vectors import VectorVideo, has_vectors, motion_vectors, vector_stream
 from .write import VideoWriter
 
 __all__ = [
+    "DIS_FAST",
     "FLOW_METHODS",
     "FLOW_SPEEDS",
     "FRAME_ORDERS",

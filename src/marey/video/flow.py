@@ -6,8 +6,6 @@ Axes: h rows, w columns, 2 = (right, down), in pixels of the frames that flow is
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
-from typing import cast
 
 import cv2
 import numpy as np
@@ -16,11 +14,12 @@ from jaxtyping import Float, UInt8
 from ..errors import MissingExtra, VideoError
 from .container import Source
 from .decode import open_video
-from .flow_source import FLOW_METHODS, FlowMethod, FlowNetwork, FlowSource, Speed
+from .flow_source import FLOW_METHODS, FlowMethod, FlowSource, Speed
 from .transform import Resample
 
 FLOW_CLAMP_PX = 20.0  # motion beyond it is clamped where flow becomes bytes
 FLOW_STEP_PX = FLOW_CLAMP_PX / 127  # between two neighbouring bytes
+STILL = 128  # the byte of no motion
 _PRESETS = {
     "ultrafast": cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST,
     "fast": cv2.DISOPTICAL_FLOW_PRESET_FAST,
@@ -53,8 +52,6 @@ def dense_flow(
     `bench/flow.py` measures their cost and their error. ValueError for frames under 12 pixels, MissingExtra where
     OpenCV comes without TV-L1.
     """
-    if method not in FLOW_METHODS:
-        raise ValueError(f"OpenCV has no method {method!r} of flow; it has {', '.join(FLOW_METHODS)}")
     height, width = previous.shape[:2]
     if min(height, width) < _LEAST_PX:
         raise ValueError(f"frames are {width} x {height}; flow needs at least {_LEAST_PX} x {_LEAST_PX}")
@@ -69,12 +66,14 @@ def dense_flow(
 
 
 def flow_between(
-    previous: UInt8[np.ndarray, "h w 3"], following: UInt8[np.ndarray, "h w 3"], source: FlowSource
+    previous: UInt8[np.ndarray, "h w *c"], following: UInt8[np.ndarray, "h w *c"], source: FlowSource
 ) -> Float[np.ndarray, "h w 2"]:
     """`dense_flow` by the method, or the network, that `source` says; ValueError for one whose network is absent."""
     if source.network is not None:
         return source.network(previous, following)
-    return dense_flow(previous, following, method=cast(FlowMethod, source.method), speed=source.speed or "fast")
+    if source.method not in FLOW_METHODS:
+        raise ValueError(f"flow by {source} is computed by a network, which is not given")
+    return dense_flow(previous, following, method=source.method, speed=source.speed or "fast")
 
 
 def refuse_absent(method: str) -> None:
@@ -88,7 +87,6 @@ def flow_stream(
     *,
     method: FlowMethod = "dis",
     speed: Speed = "fast",
-    network: FlowNetwork | None = None,
     short_px: int | None = None,
     resample: Resample = "area",
     start_s: float = 0.0,
@@ -99,17 +97,30 @@ def flow_stream(
 
     Every frame is decoded once, and a few of them are in memory, however long the video is. Frames are resized to
     `short_px` as those of `Video.stream` are; flow is in pixels of that size. `start_s` and `end_s` bound both frames.
-    `threads` pairs are computed at a time, in order and to the same values. A `network` computes in place of `method`.
+    `threads` pairs are computed at a time, in order and to the same values.
 
     VideoError where there are not two frames, or one is damaged.
     """
+    source = FlowSource(method, speed if method == "dis" else None, short_px)
+    return stream_of(path, source, resample=resample, start_s=start_s, end_s=end_s, threads=threads)
+
+
+def stream_of(
+    path: Source,
+    source: FlowSource,
+    *,
+    resample: Resample = "area",
+    start_s: float = 0.0,
+    end_s: float | None = None,
+    threads: int = 1,
+) -> Generator[tuple[float, Float[np.ndarray, "h w 2"]], None, None]:
+    """`flow_stream` by whatever `source` says; its files do not count."""
     if threads < 1:
         raise ValueError(f"threads is {threads}; it must be 1 or more")
-    refuse_absent(method)  # before the first frames are decoded
-    see = _grey if network is None else _as_is
-    compute = network or partial(dense_flow, method=method, speed=speed)
+    refuse_absent(source.method)  # before the first frames are decoded
+    see = _grey if source.network is None else _as_is
     with open_video(path) as video, ThreadPoolExecutor(threads) as pool:
-        frames = video.stream(start_s=start_s, end_s=end_s, short_px=short_px, resample=resample)
+        frames = video.stream(start_s=start_s, end_s=end_s, short_px=source.short_px, resample=resample)
         second, before = next(frames, (0.0, None))
         at_work: deque[tuple[float, Future[np.ndarray]]] = deque()
         before = None if before is None else see(before)
@@ -120,7 +131,7 @@ def flow_stream(
                 video.refuse_without_motion()
                 after = see(frame)
                 assert before is not None
-                at_work.append((second, pool.submit(compute, before, after)))
+                at_work.append((second, pool.submit(flow_between, before, after, source)))
                 second, before, found = following_s, after, found + 1
                 if len(at_work) > threads:
                     at_s, flow = at_work.popleft()
@@ -144,13 +155,13 @@ def flow_to_bytes(flow: Float[np.ndarray, "*n"]) -> UInt8[np.ndarray, "*n"]:
     """
     scaled = flow * np.float32(1 / FLOW_STEP_PX)
     np.clip(np.rint(scaled, out=scaled), -127, 127, out=scaled)
-    scaled += 128
+    scaled += STILL
     return scaled.astype(np.uint8)
 
 
 def bytes_to_flow(data: UInt8[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
     """Flow float32, in pixels, of what `flow_to_bytes` made."""
-    return (data.astype(np.float32) - 128) * np.float32(FLOW_STEP_PX)
+    return (data.astype(np.float32) - STILL) * np.float32(FLOW_STEP_PX)
 
 
 def resize_flow(flow: UInt8[np.ndarray, "t h w 2"], size: tuple[int, int]) -> UInt8[np.ndarray, "t h2 w2 2"]:

@@ -12,7 +12,7 @@ from itertools import chain
 from os import PathLike
 from pathlib import Path
 from time import monotonic
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -20,9 +20,9 @@ from av.error import FFmpegError
 
 from ..errors import VideoError
 from .container import Source, open_container
-from .flow import flow_stream
+from .flow import stream_of
 from .flow_file import HEADER, SECONDS, FlowHeader, field_times, flow_header, member, source_hash
-from .flow_source import DIS_FAST, FlowMethod, FlowSource
+from .flow_source import DIS_FAST, FlowSource
 from .flow_writer import BASE, FlowWriter, check_place
 from .probe import probe
 from .transform import short_side
@@ -76,15 +76,7 @@ def extract_flow(
     total = max(1, (info.frame_count or round(info.duration_s * info.fps)) - 1)
     folder.mkdir(exist_ok=True)
     computed = 0
-    stream = flow_stream(
-        path,
-        method=cast(FlowMethod, source.method),  # which does not count beside a network
-        speed=source.speed or "fast",
-        network=source.network,
-        short_px=short_px,
-        threads=threads,
-        start_s=max(0.0, last_s),
-    )
+    stream = stream_of(path, source, threads=threads, start_s=max(0.0, last_s))
     try:
         with closing(stream):
             news = ((second, flow) for second, flow in stream if second > last_s + float(BASE) / 2)

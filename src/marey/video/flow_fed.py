@@ -8,7 +8,7 @@ from jaxtyping import UInt8
 
 from .clip import Clip, ClipSpec
 from .decode import Video
-from .flow import flow_between, flow_to_bytes, resize_flow
+from .flow import STILL, flow_between, flow_to_bytes, resize_flow
 from .flow_file import read_flow_bytes, source_hash
 from .flow_source import FlowSource
 from .probe import VideoInfo
@@ -44,6 +44,7 @@ def read_with_flow(video: Video, seconds: np.ndarray, spec: ClipSpec) -> UInt8[n
     else:
         once, back = np.unique(begins.clip(0), return_inverse=True)
         flow = read_flow_bytes(file, once, expected_hash=source_hash(video.info.path), fps=1 / step_s)[back]
+        flow[begins > last_s - step_s / 2 - 1e-6] = STILL  # both times are after the last frame began
     size = short_side(video.info.width, video.info.height, spec.short_px)
     flow = resize_flow(flow, (spec.short_px, spec.short_px) if spec.squash else size)
     return np.concatenate([fed_frames(video, seconds, spec).frames, flow], axis=-1) if both else flow
