@@ -14,6 +14,7 @@ from ..training import Recipe
 from ..video import ClipSpec, DecoderName
 from .choose import Wishes, choose_recipe, default_balance
 from .flow_source import with_flow
+from .memory import most_at_once
 from .transfer import Transfer, prepare_transfer, started
 
 
@@ -21,6 +22,7 @@ from .transfer import Transfer, prepare_transfer, started
 class Lesson:
     """What is taught to which model, how and with what.
 
+    rules      why so many epochs, such a batch and such a rate
     variant    of the preset, as the checkpoint that it starts from has it
     transfer   what of it goes on to learn, where it starts from a checkpoint
     balance    one of BALANCES, and loss one of LOSSES: what is done about rare classes
@@ -35,6 +37,7 @@ class Lesson:
     device: torch.device
     workers: int
     decoder: DecoderName = "pyav"
+    rules: str = ""
     variant: str | None = None
     transfer: Transfer | None = None
     smoothing: float = 0.0
@@ -84,13 +87,16 @@ def make_lesson(
         variant, fed, model, fresh = started(preset, task, start_from)
         transfer = prepare_transfer(preset, model, fed, how=wishes.transfer, fresh=fresh)
     start = transfer.start if transfer else None
-    recipe, batch_size = choose_recipe(preset, wishes, clips=clips, start=start, watched=watched)
+    alone = model.frozen or (start is not None and start.transfer == "fixed")
+    most = None if alone or wishes.batch_size else most_at_once(model, preset.fed(variant), device)
+    chosen = choose_recipe(preset, wishes, clips=clips, start=start, watched=watched, most=most)
     return Lesson(
         model=model,
         spec=with_flow(fed, flow, who=f"preset {preset.name}"),
         task=task,
-        recipe=recipe,
-        batch_size=batch_size,
+        recipe=chosen.recipe,
+        batch_size=chosen.batch_size,
+        rules=chosen.told(),
         device=device,
         workers=workers,
         decoder=decoder,

@@ -40,6 +40,7 @@ from .run import (
     default_folder,
     defaults_of,
     named_on_interrupt,
+    read_run,
     refuse_damaged_state,
     write_json,
 )
@@ -120,7 +121,7 @@ def train(
     lesson = make_lesson(
         choice.preset,
         manifest,
-        wishes,
+        _as_begun(wishes, out),
         clips=len(manifest.part("train")),
         watched=bool(manifest.part("val")),
         start_from=weights,
@@ -140,6 +141,13 @@ def train(
         return _teach(
             run, lesson, choice, manifest, fresh=fresh, views=views, max_bad=max_bad, seed=seed, narrator=narrator
         )
+
+
+def _as_begun(wishes: Wishes, out: str | Path | None) -> Wishes:
+    """The wishes, with the batch of a run that goes on: there may have been more memory then."""
+    if out is None or wishes.batch_size is not None or not (Path(out) / "run.json").exists():
+        return wishes
+    return replace(wishes, batch_size=read_run(Path(out)).info.get("batch_size"))
 
 
 def _starting_point(start_from: str | Path | None, preset: str | None) -> tuple[Path | None, Preset | None]:
@@ -175,6 +183,7 @@ def _open_run(
         "preset": choice.preset.name,
         "recipe": lesson.recipe.to_dict(),
         "batch_size": lesson.batch_size,
+        "rules": lesson.rules,
         "split": {name: len(manifest.part(name)) for name in SIDES},
         **({"flow": str(lesson.spec.flow)} if lesson.spec.fed_flow else {}),
         "command": command_line("train", {**asked, "out": str(folder)}, defaults_of(train)),
@@ -258,11 +267,7 @@ def tell_plan(narrator: Narrator, manifest: Manifest, choice: Choice, lesson: Le
     narrator.say(f"split: {', '.join(f'{len(manifest.part(name))} {name}' for name in SIDES)}; {kept}")
     for leak in leaks:
         narrator.say(f"warning: {leak.message} ({', '.join(leak.paths[:3])}{', ...' if len(leak.paths) > 3 else ''})")
-    narrator.say(
-        f"preset: {choice.preset.name}"
-        + (f" ({choice.why})" if choice.why else "")
-        + f"; {counted(lesson.recipe.epochs, 'epoch')}, batch {lesson.batch_size}, rate {lesson.recipe.lr:g}"
-    )
+    narrator.say(f"preset: {choice.preset.name}" + (f" ({choice.why})" if choice.why else "") + f"; {lesson.rules}")
     if lesson.transfer:
         narrator.say(told(lesson.transfer, lesson.recipe))
     narrator.say(f"run: {folder}")
