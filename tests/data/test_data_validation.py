@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from moving_video import write_moving, write_two_sizes
 
 from marey.data import Duplicates, Manifest, Problem, Sample, Validation, class_problems, validate
 from marey.data.problems import leak_problems
@@ -190,6 +191,20 @@ def test_near_duplicates_across_splits(tests: int, severity: str) -> None:
     assert (found, kind) == (severity, "leak")
     assert message.startswith("one film (0.mp4, 10.mp4) is on several sides of the split: train (1) and test (1)")
     assert leak_problems(data, replace(near, exact=near.near[:1]))[0].severity == "error"
+
+
+def test_videos_through_which_no_motion_can_be_followed(clips: list[str], tmp_path: Path) -> None:
+    alone = changed(sound(clips), 0, path=str(write_moving(tmp_path / "one.mp4", count=1)))
+    severity, kind, message = only(validate(alone).problems)
+    assert (severity, kind) == ("warning", "motion")
+    assert message.endswith(
+        "one.mp4 has only one frame, and motion leads from one to another; leave it out (networks of frames take it)"
+    )
+    both = changed(alone, 1, path=str(write_two_sizes(tmp_path / "two.mp4")))
+    problem = validate(both).problems[0]
+    assert problem.message.startswith("2 videos, such as") and len(problem.paths) == 2
+    (told,) = validate(changed(both, 0, path=clips[0])).problems
+    assert "two.mp4 is 96 x 64 at first and 192 x 64 at 1.000 s, and motion cannot" in told.message
 
 
 def test_lines_that_repeat(clips: list[str]) -> None:

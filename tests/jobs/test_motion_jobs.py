@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from marey.app.cli import main
-from marey.errors import CheckpointError, UsageError
+from marey.errors import CheckpointError, DataError, UsageError
 from marey.jobs import ClassEdits, Trial, evaluate, evaluate_together, predict, train
+from marey.jobs.narrate import Silent
 from marey.results import Evaluation
 from marey.video import open_video
 from marey.video.reel import Reel
+from moving_video import write_moving, write_two_sizes
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +95,89 @@ def _scores(evaluation: Evaluation) -> np.ndarray:
     return np.array([clip.scores for clip in evaluation.clips])
 
 
+@pytest.fixture(scope="module")
+def some_without(small_films: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four clips, one of them without motion vectors."""
+    folder = tmp_path_factory.mktemp("some")
+    other = write_moving(folder / "other.webm", codec="libvpx-vp9")
+    films = [f"{small_films}/{name}/{name}{number}.mp4,{name}" for number in (0, 1) for name in ("up", "down")]
+    (folder / "some.csv").write_text("\n".join(["path,label", *films[:3], f"{other},down"]) + "\n")
+    return folder / "some.csv"
+
+
+def test_a_stream_that_lacks_a_clip_leaves_it_to_the_others(
+    streams: list[Path], some_without: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = [evaluate(run, some_without)["label"] for run in streams]
+    assert [len(each.clips) for each in alone] == [4, 3]
+    told = _Told()
+    for fuse in ("add", "mean-logits"):
+        fused = evaluate_together(streams, some_without, fuse=fuse, narrator=told)["label"]
+        assert fused.protocol["clips_lacking"] == "0 + 1" and not fused.quarantined
+        np.testing.assert_allclose(_scores(fused)[3], _scores(alone[0])[3], atol=1e-5)
+    assert "vectors_stage has nothing to say of 1 of 4 clips (first" in told.said[0]
+    product = np.sqrt(_scores(alone[0])[:3] * _scores(alone[1]))
+    np.testing.assert_allclose(_scores(fused)[:3], product / product.sum(1, keepdims=True), atol=1e-5)
+    parts = fused.breakdowns["models"]
+    assert list(parts) == ["1 single_frame_stage, 4 clips", "2 vectors_stage, 3 clips"]
+    for part, own, clips in zip(parts.values(), alone, (4, 3), strict=True):
+        assert part["top1"] == own.metrics["top1"]
+        right = [clip.right for clip in fused.clips[:clips]]
+        assert part["together_less"].value == pytest.approx(np.mean(right) - own.metrics["top1"].value)
+    assert main(["evaluate", *map(str, streams), str(some_without), "--fuse", "mean-logits", "-q"]) == 0
+    said = capsys.readouterr().out
+    assert "clips_lacking 0 + 1" in said.replace("\n", " ") and "2 vectors_stage, 3 clips" in said
+
+
+class _Told(Silent):
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+
+def test_videos_without_vectors_are_refused_in_one_sentence(
+    streams: list[Path], small_films: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [write_moving(tmp_path / f"{k}.webm", codec="libvpx-vp9", count=3) for k in range(3)]
+    table = tmp_path / "most.csv"
+    rows = [f"{path},down" for path in paths] + [f"{small_films}/up/up{k}.mp4,up" for k in range(2)]
+    table.write_text("\n".join(["path,label", *rows]) + "\n")
+    sentence = (
+        f"3 of 5 videos of {table} have no motion vectors that can be read, first {paths[0]}; make copies that have "
+        f"them: marey prepare {table} --out prepared"
+    )
+    out = tmp_path / "run"
+    for arguments in (
+        ["train", str(table), "--preset", "vectors_stage", "--out", str(out)],
+        ["evaluate", str(streams[1]), str(table)],
+    ):
+        assert main([*arguments, "-q"]) == 2
+        assert capsys.readouterr().err.replace("\n", " ").count(sentence) == 1
+    with pytest.raises(
+        DataError, match=r"vectors_stage could read none of the 1 clip .* whose motion vectors cannot be"
+    ):
+        table.write_text(f"path,label\n{paths[0]},down\n")
+        evaluate_together(streams, table)
+    assert not out.exists()
+
+
+def test_what_has_no_motion_is_set_aside(
+    trial: Trial, small_films: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two = write_moving(tmp_path / "one.mp4", count=1), write_two_sizes(tmp_path / "two.mp4")
+    table = tmp_path / "some.csv"
+    table.write_text(f"path,label\n{one},up\n{two},up\n{small_films}/up/up0.mp4,up\n")
+    found = evaluate(trial.folder, table, views="3x1")["label"]
+    assert len(found.clips) == 1
+    assert "has only one frame" in found.quarantined[str(one)] and "192 x 64 at 1" in found.quarantined[str(two)]
+    timelines, bad = predict(trial.folder, [str(one), str(two)])
+    assert not timelines and "has only one frame" in bad[str(one)] and "192 x 64 at 1.000 s" in bad[str(two)]
+    assert main(["prepare", str(one), "--out", str(tmp_path / "out")]) == 1
+    assert "no copy of it can have motion" in capsys.readouterr().err.replace("\n", " ")
+
+
 def test_what_cannot_be_fused_is_refused(
     streams: list[Path], small_films: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -100,7 +185,7 @@ def test_what_cannot_be_fused_is_refused(
         evaluate_together(streams[:1])
     with pytest.raises(UsageError, match=r"a model is named twice \(.*model.safetensors\); fuse different ones"):
         evaluate_together([streams[0], streams[0] / "model.safetensors"])
-    with pytest.raises(UsageError, match="--fuse is 'max'; it is one of add, mean, svm"):
+    with pytest.raises(UsageError, match="--fuse is 'max'; it is one of add, mean, mean-logits, svm"):
         evaluate_together(streams, fuse="max")
     table = tmp_path / "all.csv"
     table.write_text(f"path,label\n{small_films}/up/up0.mp4,up\n")
@@ -114,9 +199,12 @@ def test_what_cannot_be_fused_is_refused(
     with pytest.raises(UsageError, match=r"\(3 classes\) and single_frame_stage \(2 classes\) do not tell the same"):
         evaluate_together([streams[0], other])
     sentences = {
-        (str(streams[0]), str(streams[1])): "2 models are named; say with --fuse add, mean or svm how to merge",
+        (
+            str(streams[0]),
+            str(streams[1]),
+        ): "2 models are named; say with --fuse how to merge what they say: add, mean, mean-logits, svm",
         (str(streams[0]), "--fuse", "add"): "--fuse needs two models or more",
-        (str(streams[0]), "--fuse", "max"): "--fuse is 'max'; it can be add, mean or svm",
+        (str(streams[0]), "--fuse", "max"): "--fuse is 'max'; it can be add, mean, mean-logits or svm",
     }
     for arguments, sentence in sentences.items():
         assert main(["evaluate", *arguments]) == 2

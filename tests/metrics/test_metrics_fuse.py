@@ -72,6 +72,25 @@ def test_clips_of_several_classes() -> None:
     assert (svm.scores(streams)[:, 3] == 1).all()
 
 
+def test_streams_that_do_not_know_every_clip() -> None:
+    a, b = np.array([[1.0, 3.0], [2.0, 6.0]]), np.array([[5.0, 1.0], [np.nan, np.nan]])
+    assert merge_scores([a, b]).tolist() == [[3.0, 2.0], [2.0, 6.0]]
+    assert merge_scores([a, b], how="add").tolist() == [[6.0, 4.0], [2.0, 6.0]]
+    assert merge_scores([a, b], weights=[1, 3]).tolist() == [[4.0, 1.5], [2.0, 6.0]]
+
+
+def test_a_stream_that_does_not_know_a_clip_is_neutral_to_the_svm() -> None:
+    """It says what it says on average of the clips that it knew when the SVM was fitted."""
+    streams, truth = halves(80, seed=7)
+    streams[1][:20] = np.nan
+    svm = fit_score_svm(streams, truth)
+    mean = stacked_scores([streams[1][20:]]).mean(0)
+    np.testing.assert_allclose(svm.neutral[4:], mean)
+    said = stacked_scores([streams[0]]) @ svm.weights[:, :4].T + mean @ svm.weights[:, 4:].T + svm.bias
+    np.testing.assert_allclose(svm.scores(streams)[:20], said[:20])
+    assert np.mean(svm.scores(streams).argmax(1) == truth) > 0.8
+
+
 def test_what_does_not_fit_is_refused() -> None:
     streams, truth = halves(10, seed=6)
     with pytest.raises(ValueError, match="there are no scores to fuse"):
@@ -79,7 +98,14 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match=r"stream 2 has scores \(9, 4\) and stream 1 \(10, 4\); fuse networks of the"):
         merge_scores([streams[0], streams[1][:9]])
     with pytest.raises(ValueError, match="stream 2 has scores that are not finite numbers"):
-        merge_scores([streams[0], np.full((10, 4), np.nan)])
+        merge_scores([streams[0], np.where(np.eye(10, 4) == 1, np.nan, streams[1])])
+    none = np.full((10, 4), np.nan)
+    with pytest.raises(ValueError, match="some clips are known to no stream; leave them out"):
+        merge_scores([none, none])
+    with pytest.raises(ValueError, match="some clips are known to streams of weight 0 alone; leave them out"):
+        merge_scores([streams[0], none], weights=[0, 1])
+    with pytest.raises(ValueError, match="a stream knows none of the clips to fit on; leave it out, or fit on others"):
+        fit_score_svm([streams[0], none], truth)
     for weights in ([1.0], [0.0, 0.0], [1.0, -1.0]):
         with pytest.raises(ValueError, match=r"weights are \[.*\] for 2 streams; give one number of 0 or more"):
             merge_scores(streams, weights=weights)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from moving_video import write_moving
 
 from marey.errors import VideoError
 from marey.video import (
@@ -19,6 +18,7 @@ from marey.video import (
     read_input,
     source_hash,
 )
+from moving_video import write_moving
 
 FLOW = ClipSpec(4, 2, side_px=32, short_px=32, mean=(0.5,) * 2, std=(0.5,) * 2, modality="flow")
 BOTH = replace(FLOW, modality="rgb+flow", mean=(0.5,) * 5, std=(0.5,) * 5)

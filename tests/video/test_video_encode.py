@@ -5,7 +5,6 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from moving_video import write_moving
 from numbered_video import numbers, write_numbered
 
 from marey.errors import VideoError
@@ -19,6 +18,7 @@ from marey.video import (
     vector_stream,
     why_prepare,
 )
+from moving_video import write_moving, write_two_sizes
 
 
 def kinds(path: Path) -> str:
@@ -119,8 +119,26 @@ def test_why_a_video_is_to_be_prepared(tmp_path: Path) -> None:
     assert why_prepare(alone, short_px=64) == "each of its frames is coded on its own"
     varies = write_moving(tmp_path / "v.mp4", count=4, gop=2, ticks=[0, 1, 3, 8])
     assert why_prepare(varies, short_px=64) == "its rate varies"
+    changes = write_two_sizes(tmp_path / "two.mp4")
+    assert why_prepare(changes, short_px=64) == "its pictures are 96 x 64 and 192 x 64"
     mpeg4 = write_moving(tmp_path / "m.mp4", codec="mpeg4")
     assert why_prepare(mpeg4, short_px=64) == "it is mpeg4 video"
+
+
+def test_a_video_of_several_sizes_becomes_one_of_one_size(tmp_path: Path) -> None:
+    made = prepare_video(write_two_sizes(tmp_path / "two.mp4"), tmp_path / "out.mp4", short_px=64)
+    assert (made.made, made.frames) == ("encoded", 20)
+    fields = [field for _, field in vector_stream(made.path)]
+    assert len(fields) == 20 and {field.shape for field in fields} == {(64, 96, 2)}
+
+
+def test_one_frame_cannot_be_helped(tmp_path: Path) -> None:
+    path = write_moving(tmp_path / "one.mp4", count=1)
+    with pytest.raises(
+        VideoError, match=r"one\.mp4: has only one frame, so that no copy of it can have motion; leave it"
+    ):
+        prepare_video(path, tmp_path / "out.mp4")
+    assert not (tmp_path / "out.mp4").exists()
 
 
 def test_nothing_is_left_of_what_fails(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "--balance": ("none", "sampling", "sqrt", "progressive", "weights"),
     "--clear": ("features", "downloads", "all"),
     "--decoder": ("auto", "pyav", "torchcodec"),
-    "--fuse": ("add", "mean", "svm"),
+    "--fuse": ("add", "mean", "mean-logits", "svm"),
     "--level": ("studio", "street"),
     "--loss": ("cross-entropy", "focal", "class-balanced", "logit-adjusted"),
     "--method": ("dis", "farneback", "tvl1", "spynet"),
@@ -157,7 +157,8 @@ def models_and_data(given: Sequence[str], *, fuse: bool) -> tuple[list[Path], st
     if fuse and len(models) < 2:
         raise UsageError("--fuse needs two models or more; name their run folders or .safetensors files")
     if not fuse and len(models) > 1:
-        raise UsageError(f"{len(models)} models are named; say with --fuse add, mean or svm how to merge what they say")
+        ways = ", ".join(WORDS["--fuse"])
+        raise UsageError(f"{len(models)} models are named; say with --fuse how to merge what they say: {ways}")
     if rest:
         data_exists(rest[0])
     return models, rest[0] if rest else None

@@ -25,7 +25,8 @@ def evaluate(
         ),
     ],
     fuse: Annotated[
-        str | None, typer.Option("--fuse", callback=checked, help="merge what several models say: add, mean or svm")
+        str | None,
+        typer.Option("--fuse", callback=checked, help="merge what several models say: add, mean, mean-logits or svm"),
     ] = None,
     split: Annotated[str | None, typer.Option("--split", callback=checked, help="train, val or test only")] = None,
     views: o.Views = None,
@@ -86,6 +87,8 @@ def evaluate(
             print_table(("training clips of the class", "mean per class", "95 % interval"), parts)
         if rows := show.alarm_rows(evaluation):
             print_table(show.ALARM_COLUMNS, rows)
+        if rows := show.fused_rows(evaluation):
+            print_table(show.FUSED_COLUMNS, rows)
 
 
 def predict(

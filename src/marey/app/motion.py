@@ -129,7 +129,7 @@ def prepare(
         if (out / MANIFEST).is_file():
             print_text(f"next: marey train {out / MANIFEST}")
     if not made:
-        print_text("nothing is written: none of the videos could be read")
+        print_text("nothing is written: none of the videos can be prepared")
         raise typer.Exit(1)
 
 

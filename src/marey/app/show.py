@@ -24,6 +24,7 @@ ALARMS = ("precision", "recall")
 ALARM_COLUMNS = ("class at its threshold", *ALARMS)
 SHOT_COLUMNS = ("training clips of the class", "classes", "mean per class before", "after", "after less before")
 CALIBRATION_COLUMNS = ("head", "temperature", "calibration error before", "after", "log loss before", "after")
+FUSED_COLUMNS = ("model, clips that it knows", "alone: top-1 (95 % interval)", "all together less it, on these")
 METRIC_COLUMNS = ("figure", "value", "95 % interval", "over")
 Row = tuple[object, ...]
 
@@ -125,6 +126,18 @@ def part_rows(evaluation: Evaluation, name: str) -> list[Row]:
     return [(part, percent(e.value), interval(e)) for part, figures in parts.items() for e in figures.values()]
 
 
+def fused_rows(evaluation: Evaluation) -> list[Row]:
+    """FUSED_COLUMNS: of models that answered together, each alone."""
+    return [
+        (model, f"{percent(f['top1'].value)} ({interval(f['top1'])})", difference(f["together_less"]))
+        for model, f in evaluation.breakdowns.get("models", {}).items()
+    ]
+
+
+def difference(estimate: Estimate) -> str:
+    return f"{100 * estimate.value:+.1f} ({100 * estimate.low:+.1f} to {100 * estimate.high:+.1f})"
+
+
 def shot_rows(result: "Rebalanced") -> list[Row]:
     """SHOT_COLUMNS: mean per class accuracy of classes by their training clips."""
     return [
@@ -133,7 +146,7 @@ def shot_rows(result: "Rebalanced") -> list[Row]:
             row.classes,
             f"{percent(row.before.value)} ({interval(row.before)})",
             f"{percent(row.after.value)} ({interval(row.after)})",
-            f"{100 * row.difference.value:+.1f} ({100 * row.difference.low:+.1f} to {100 * row.difference.high:+.1f})",
+            difference(row.difference),
         )
         for row in result.shots
     ]
@@ -211,7 +224,7 @@ def candidate_rows(found: Comparison) -> list[Row]:
     """A row a candidate, the recommended first."""
 
     def points(part: Estimate | None) -> str:
-        return f"{100 * part.value:+.1f} ({100 * part.low:+.1f} to {100 * part.high:+.1f})" if part else ""
+        return difference(part) if part else ""
 
     return [
         (

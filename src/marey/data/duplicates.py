@@ -49,11 +49,13 @@ class Duplicates:
     exact       with the same bytes
     near        that look the same, those with the same bytes among them; no path is in two groups
     unreadable  path -> why it could not be looked at
+    motionless  path -> why motion cannot be followed through it, as was seen on the way
     """
 
     exact: tuple[tuple[str, ...], ...]
     near: tuple[tuple[str, ...], ...]
     unreadable: Mapping[str, str] = field(default_factory=dict)
+    motionless: Mapping[str, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -81,23 +83,26 @@ def near_duplicates(
     alone = [path for path in paths if path not in spare] if pixels else []
     found: dict[str, Signature] = {}
     unreadable: dict[str, str] = {}
+    motionless: dict[str, str] = {}
     with reading_pool(workers) as pool:
         for done, (path, result) in enumerate(zip(alone, pool.map(_look, alone), strict=True), 1):
             if isinstance(result, VideoError):
                 unreadable[path] = result.reason
             else:
-                found[path] = result
+                found[path], reason = result
+                motionless |= {path: reason} if reason else {}
             if progress:
                 progress(len(spare) + done, len(paths))
         pairs = _confirmed(list(found), list(found.values()), pool)
     pairs += [(group[0], path) for group in exact for path in group[1:]]
-    return Duplicates(exact, connected(pairs, order=paths), unreadable)
+    return Duplicates(exact, connected(pairs, order=paths), unreadable, motionless)
 
 
-def _look(path: str) -> Signature | VideoError:
+def _look(path: str) -> tuple[Signature, str | None] | VideoError:
+    """What a film looks like, and why motion cannot be followed through it."""
     try:
         with open_video(path) as video:
-            return signature(video)
+            return signature(video), video.why_no_motion
     except VideoError as error:
         return error
 

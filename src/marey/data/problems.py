@@ -22,7 +22,7 @@ class Problem:
     """One thing that is wrong.
 
     severity  "error": numbers from training on this could not be trusted, or training would refuse; else "warning"
-    kind      unreadable, header, span, missing, label, duplicate, leak, class or balance
+    kind      unreadable, header, motion, span, missing, label, duplicate, leak, class or balance
     message   what, where and what cures it, in one sentence
     paths     all videos that it is about
     """
@@ -129,6 +129,16 @@ def file_problems(
         )
         found.append(Problem("warning", "missing", message, manifest.missing))
     return found
+
+
+def motion_problems(motionless: Mapping[str, str]) -> list[Problem]:
+    """Videos that networks of frames take as they are, and networks of motion cannot."""
+    if not motionless:
+        return []
+    path, reason = next(iter(motionless.items()))
+    what = path if len(motionless) == 1 else f"{len(motionless)} videos, such as {path}, which"
+    message = f"{what} {reason} (networks of frames take {'it' if len(motionless) == 1 else 'them'})"
+    return [Problem("warning", "motion", message, tuple(motionless))]
 
 
 def span_problems(manifest: Manifest, infos: Mapping[str, VideoInfo]) -> list[Problem]:

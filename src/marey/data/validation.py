@@ -18,6 +18,7 @@ from .problems import (
     file_problems,
     label_problems,
     leak_problems,
+    motion_problems,
     span_problems,
 )
 
@@ -84,6 +85,7 @@ def validate(
     lengths = [_seconds(sample, infos.get(sample.path)) for sample in manifest.samples]
     problems = [
         *file_problems(manifest, unreadable, lies, len(paths)),
+        *motion_problems(duplicates.motionless),
         *span_problems(manifest, infos),
         *label_problems(manifest),
         *duplicate_problems(manifest, duplicates),

@@ -21,6 +21,7 @@ from .narrate import Narrator, Silent, tell_left_out, timed
 from .prepare import ClassEdits, load_data, pick_workers
 from .run import read_run
 from .scores import Answer, Trained, model_file, open_model, sample_answers, stamp
+from .without_vectors import refuse_without_vectors
 
 
 def evaluate(
@@ -54,7 +55,7 @@ def evaluate(
     device, decoder, flow  count where the model is a path: an open one has its own
     """
     bounds = None if shots is None else parse_shots(shots)
-    narrator = narrator or Silent()
+    narrator, processes = narrator or Silent(), pick_workers(workers)
     if not isinstance(model, Trained):
         model_file(Path(model))  # a run without a model is refused before anything is read
     manifest, samples, split = clips_to_score(
@@ -64,13 +65,14 @@ def evaluate(
         model if isinstance(model, Trained) else open_model(Path(model), device=device, decoder=decoder, flow=flow)
     )
     tell_stored(trained.spec.flow, [sample.path for sample in samples], narrator)
+    refuse_without_vectors(replace(manifest, samples=tuple(samples)), trained.spec, workers=processes, root=root)
     return score(
         trained,
         samples,
         manifest,
         split=split,
         views=views,
-        workers=pick_workers(workers),
+        workers=processes,
         max_bad=max_bad,
         seed=seed,
         use_cache=use_cache,

@@ -45,6 +45,7 @@ from .run import (
     write_json,
 )
 from .scores import spec_stamp
+from .without_vectors import refuse_without_vectors
 
 KEPT_FOLDS = "folds"  # folder in the run with the answers of every fold that is done
 SINGLE_FRAME = "efficientnet_lite0_frame"
@@ -128,6 +129,7 @@ def cross_validate(
     place, processes, reader = pick_device(device), pick_workers(workers), pick_decoder(decoder)
     manifest = _for_folds(load_data(data, kind=kind, root=root, group_by=group_by, edits=edits))
     choice = choose_preset(manifest, name=preset, device=place)
+    refuse_without_vectors(manifest, choice.preset.clip, workers=processes, root=root)
     fed = with_flow(choice.preset.clip, flow, who=f"preset {choice.preset.name}")
     folder = Path(out) if out else default_folder(f"{Path(data).stem}-folds")
     defaults = {name: value for name, value in defaults_of(cross_validate).items() if name != "folds"}

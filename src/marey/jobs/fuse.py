@@ -1,15 +1,14 @@
 """Several models answer together: what each says of the same clips, merged into one score a class (late fusion)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ..data import Manifest, Quarantine, Sample
-from ..errors import DataError, UsageError
-from ..metrics import fit_score_svm, merge_scores
+from ..errors import DataError, UsageError, VideoError
 from ..report import counted
 from ..results import Evaluation
 from ..tasks import Recognition
@@ -20,10 +19,9 @@ from .flow_source import tell_stored
 from .narrate import Narrator, Silent, tell_left_out, timed
 from .prepare import ClassEdits, pick_workers
 from .scores import Trained, model_file, open_model, sample_probabilities, stamp
+from .streams import FUSIONS, Streams, fused, stream_figures
 
-FUSIONS = ("add", "mean", "svm")
 ABSENT = {"input": "rgb", "calibration": "none"}  # what a stamp without such an entry means
-_LEAST = 1e-12  # of a probability, so that its logarithm is finite
 
 
 def evaluate_together(
@@ -49,11 +47,14 @@ def evaluate_together(
     """Head -> Evaluation of several models as one; they must know the same classes.
 
     fuse  "add": logits are added (Carreira and Zisserman, CVPR 2017); with several views a clip, the logarithms of each
-          model's mean probabilities are. "mean": probabilities are averaged (Simonyan and Zisserman, NIPS 2014).
-          "svm": a linear SVM on normalized scores, fitted on the validation clips of the data (the same paper)
+          model's mean probabilities are. "mean-logits": they are averaged. "mean": probabilities are averaged (Simonyan
+          and Zisserman, NIPS 2014). "svm": a linear SVM on normalized scores, fitted on the validation clips of the
+          data (the same paper)
 
-    A clip that one of the models cannot read is left out for all. The other arguments are those of `evaluate`; without
-    data, the held-out clips are those of the first run, and clips that any of the others was trained on are counted.
+    Of a clip that some of the models cannot read (it has no sound, say), the others answer; how many clips each lacks
+    is stamped, and the breakdown "models" has the figures of each on the clips that it knows. The other arguments are
+    those of `evaluate`; without data, the held-out clips are those of the first run, and clips that any of the others
+    was trained on are counted.
     """
     narrator = narrator or Silent()
     if len(models) < 2:
@@ -90,18 +91,20 @@ def evaluate_together(
         narrator=narrator,
     )
     with timed(narrator, "scoring"):
-        kept, streams = ask(samples, what="evaluate")
+        streams = ask(samples, what="evaluate")
         fitted = ask(watched, what="fit on validation") if fuse == "svm" else None
     tell_left_out(narrator, quarantine.reasons)
     scores = fused(streams, task, fuse, fitted=fitted, seed=seed)
-    protocol = together(opened, quarantine, fuse=fuse, views=views, clips=len(kept), split=split)
+    protocol = together(opened, quarantine, streams, fuse=fuse, fitted=fitted, views=views, split=split)
     learned = [sample for trained in opened for sample in learned_by(trained) or ()]
-    if fitted is not None:
-        protocol["fuse"] = f"svm fitted on {counted(len(fitted[0]), 'clip')} of val"
     if learned:
         who, does = "one of the models", "they do"
-        protocol["clips_trained_on"] = tell_shown(kept, learned, narrator, who=who, does=does)
-    return score_arrays(scores, kept, task, protocol, manifest=manifest, quarantined=quarantine.reasons, seed=seed)
+        protocol["clips_trained_on"] = tell_shown(streams.samples, learned, narrator, who=who, does=does)
+    found = score_arrays(
+        scores, streams.samples, task, protocol, manifest=manifest, quarantined=quarantine.reasons, seed=seed
+    )
+    figures = stream_figures(streams, found, task, [m.header["preset"] for m in opened], manifest=manifest, seed=seed)
+    return {head: replace(own, breakdowns={**own.breakdowns, "models": figures[head]}) for head, own in found.items()}
 
 
 def _opened(
@@ -136,28 +139,40 @@ def _answers(
     use_cache: bool,
     narrator: Narrator,
     what: str,
-) -> tuple[list[Sample], list[np.ndarray]]:
-    """Those of the samples that every model could read, and what each says of them; DataError where there is none."""
-    found = [
-        sample_probabilities(
+) -> Streams:
+    """What each model says of the samples that any of them could read; DataError where one could read none."""
+    found, unread = [], {}
+    for trained in models:
+        own, name = Quarantine(total=len(samples), limit=len(samples)), trained.header["preset"]
+        answers = sample_probabilities(
             trained,
             samples,
-            quarantine,
+            own,
             views=views,
             workers=workers,
             narrator=narrator,
             use_cache=use_cache,
-            what=f"{what} {trained.header['preset']}",
+            what=f"{what} {name}",
         )
-        for trained in models
-    ]
-    kept = sorted(set.intersection(*(set(answers) for answers in found)))
-    if not kept:
-        raise DataError(
-            f"none of the {counted(len(samples), 'clip')} of {manifest.source} could be read by every model; "
-            "`marey validate` says why"
-        )
-    return [samples[index] for index in kept], [np.stack([answers[i] for i in kept]) for answers in found]
+        first = next((f"{path}: {reason}" for path, reason in own.reasons.items()), "")
+        if not answers:
+            raise DataError(
+                f"{name} could read none of the {counted(len(samples), 'clip')} of {manifest.source} (first {first}); "
+                "leave it out"
+            )
+        if len(answers) < len(samples):
+            lacking = f"{name} has nothing to say of {len(samples) - len(answers)} of {counted(len(samples), 'clip')}"
+            narrator.say(f"{lacking} (first {first})")
+        found.append(answers)
+        unread |= own.reasons
+    kept = sorted(set.union(*(set(answers) for answers in found)))
+    read = {samples[index].path for index in kept}
+    for path, reason in unread.items():
+        if path not in read:
+            quarantine.add(VideoError(path, reason))
+    nothing = np.full(models[0].task.classes, np.nan, np.float32)
+    rows = [np.stack([answers.get(index, nothing) for index in kept]) for answers in found]
+    return Streams([samples[index] for index in kept], rows)
 
 
 def same_task(models: Sequence[Trained]) -> Recognition:
@@ -170,46 +185,21 @@ def same_task(models: Sequence[Trained]) -> Recognition:
     return first.task
 
 
-def fused(
-    streams: Sequence[np.ndarray],
-    task: Recognition,
-    fuse: str,
-    *,
-    fitted: tuple[Sequence[Sample], Sequence[np.ndarray]] | None = None,
-    seed: int = 0,
-) -> np.ndarray:
-    """(n, classes) probabilities of (n, classes) each; `fitted` are validation samples and their streams, for "svm"."""
-    if fuse == "mean":
-        return merge_scores(streams, how="mean")
-    if fuse == "add":
-        return _probabilities(task, merge_scores([_logits(task, stream) for stream in streams], how="add"))
-    assert fitted is not None
-    samples, watched = fitted
-    truth = task.targets(samples).numpy().astype(bool)
-    margins = np.empty_like(streams[0])
-    for part in task.parts().values():
-        svm = fit_score_svm([stream[:, part] for stream in watched], truth[:, part], seed=seed)
-        margins[:, part] = svm.scores([stream[:, part] for stream in streams])
-    return _probabilities(task, margins)
-
-
-def _logits(task: Recognition, probabilities: np.ndarray) -> np.ndarray:
-    """Up to a constant a clip, which a softmax does not see."""
-    held = np.log(np.clip(probabilities, _LEAST, None))
-    return held - np.log(np.clip(1 - probabilities, _LEAST, None)) if task.multi_label else held
-
-
-def _probabilities(task: Recognition, logits: np.ndarray) -> np.ndarray:
-    return task.probabilities(torch.from_numpy(logits.astype(np.float32))).numpy()
-
-
 def together(
-    models: Sequence[Trained], quarantine: Quarantine, *, fuse: str, views: str, clips: int, split: str
+    models: Sequence[Trained],
+    quarantine: Quarantine,
+    streams: Streams,
+    *,
+    fuse: str,
+    fitted: Streams | None,
+    views: str,
+    split: str,
 ) -> dict[str, object]:
     """The stamp of several models as one: what they share as it is, the rest joined by " + "."""
-    stamps = [stamp(model, quarantine, views=views, clips=clips, split=split) for model in models]
+    stamps = [stamp(model, quarantine, views=views, clips=len(streams.samples), split=split) for model in models]
     joined: dict[str, object] = {}
     for key in dict.fromkeys(key for one in stamps for key in one):
         values = [one.get(key, ABSENT.get(key)) for one in stamps]
         joined[key] = values[0] if all(value == values[0] for value in values) else " + ".join(map(str, values))
-    return joined | {"fuse": fuse}
+    joined["fuse"] = fuse if fitted is None else f"svm fitted on {counted(len(fitted.samples), 'clip')} of val"
+    return joined | ({"clips_lacking": " + ".join(map(str, streams.lacking))} if any(streams.lacking) else {})

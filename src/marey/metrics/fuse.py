@@ -1,7 +1,7 @@
 """Late fusion: the scores that several networks give the same clips, merged into one.
 
 Axes: n clips, k classes, d = streams * k. Scores are logits or probabilities, of each stream as it likes, but those of
-streams that are averaged or added must be of one kind.
+streams that are averaged or added must be of one kind. A row of NaN says that a stream has nothing to say of a clip.
 """
 
 from collections.abc import Sequence
@@ -21,8 +21,9 @@ def merge_scores(
     """The mean of the streams' scores, or their sum; `weights`, one a stream, make both weighted.
 
     Two-stream networks average (Simonyan and Zisserman, NIPS 2014), Two-Stream I3D adds logits (Carreira and Zisserman,
-    CVPR 2017): the order of the classes is the same, probabilities that are made of them are not. ValueError for
-    streams of other clips or classes, scores that are not finite, or weights that do not fit.
+    CVPR 2017): the order of the classes is the same, probabilities that are made of them are not. Of a clip that not
+    all streams know, those that do are averaged or added. ValueError for streams of other clips or classes, scores that
+    are not finite, or weights that do not fit.
     """
     _check(streams)
     parts = np.ones(len(streams)) if weights is None else np.asarray(weights, float)
@@ -30,8 +31,13 @@ def merge_scores(
         raise ValueError(
             f"weights are {weights} for {len(streams)} streams; give one number of 0 or more for each, not all 0"
         )
-    total = sum(part * scores for part, scores in zip(parts, streams, strict=True))
-    return np.asarray(total / parts.sum() if how == "mean" else total)
+    shares = parts[:, None] * _known(streams)
+    if not shares.any(0).all():
+        raise ValueError(
+            f"weights are {weights}, and some clips are known to streams of weight 0 alone; leave them out"
+        )
+    total = sum(share[:, None] * np.nan_to_num(scores) for share, scores in zip(shares, streams, strict=True))
+    return np.asarray(total / shares.sum(0)[:, None] if how == "mean" else total)
 
 
 @dataclass(frozen=True)
@@ -40,10 +46,13 @@ class ScoreSvm:
 
     weights  (k, d)
     bias     (k,)
+    neutral  (d,): what stands for a stream that does not know a clip, its mean normalized scores on the clips that the
+             SVM was fitted on, so that it speaks for no class more than it does on average
     """
 
     weights: np.ndarray
     bias: np.ndarray
+    neutral: np.ndarray
 
     def scores(self, streams: Sequence[Scores]) -> Scores:
         """How far on the positive side of each class a clip is; ValueError for other streams than it was fitted on."""
@@ -53,7 +62,7 @@ class ScoreSvm:
                 f"streams have {features.shape[1]} scores a clip and the SVM was fitted on {self.weights.shape[1]}; "
                 "give the same streams in the same order"
             )
-        return features @ self.weights.T + self.bias
+        return np.where(np.isnan(features), self.neutral, features) @ self.weights.T + self.bias
 
 
 def fit_score_svm(
@@ -72,6 +81,10 @@ def fit_score_svm(
     from sklearn.svm import LinearSVC
 
     features, classes = stacked_scores(streams), streams[0].shape[1]
+    if not _known(streams).any(1).all():
+        raise ValueError("a stream knows none of the clips to fit on; leave it out, or fit on others")
+    neutral = np.nanmean(features, axis=0)
+    features = np.where(np.isnan(features), neutral, features)
     if len(truth) != len(features):
         raise ValueError(f"truth has {len(truth)} clips and the streams {len(features)}; give both for the same clips")
     if truth.ndim == 1 and (truth.min() < 0 or truth.max() >= classes):
@@ -82,11 +95,11 @@ def fit_score_svm(
         svm = LinearSVC(C=c, dual="auto", max_iter=_ITERATIONS, random_state=seed)
         svm.fit(features, positive[:, column])
         weights[column], bias[column] = np.ravel(svm.coef_), np.ravel(svm.intercept_)[0]
-    return ScoreSvm(weights, bias)
+    return ScoreSvm(weights, bias, neutral)
 
 
 def stacked_scores(streams: Sequence[Scores]) -> Float[np.ndarray, "_ _"]:
-    """The scores of every stream, each clip's scaled to length 1, side by side."""
+    """The scores of every stream, each clip's scaled to length 1, side by side; NaN where a stream has none."""
     _check(streams)
     lengths = [np.linalg.norm(scores, axis=1, keepdims=True) for scores in streams]
     return np.concatenate(
@@ -103,5 +116,12 @@ def _check(streams: Sequence[Scores]) -> None:
                 f"stream {number} has scores {scores.shape} and stream 1 {streams[0].shape}; "
                 "fuse networks of the same classes on the same clips"
             )
-        if not np.isfinite(scores).all():
+        if not np.isfinite(scores[~np.isnan(scores).all(1)]).all():
             raise ValueError(f"stream {number} has scores that are not finite numbers; score its clips again")
+    if not _known(streams).any(0).all():
+        raise ValueError("some clips are known to no stream; leave them out")
+
+
+def _known(streams: Sequence[Scores]) -> Bool[np.ndarray, "s n"]:
+    """Which stream has something to say of which clip."""
+    return ~np.stack([np.isnan(scores).all(1) for scores in streams])

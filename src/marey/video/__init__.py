@@ -20,7 +20,7 @@ from .residual import CompressedClip, read_compressed, residual_to_bytes
 from .sample import clip_seconds, view_seconds, window_starts
 from .soundtrack import Soundtrack
 from .transform import crops, resize_short, to_input
-from .vectors import VectorVideo, has_vectors, motion_vectors, vector_stream
+from .vectors import VectorVideo, has_vectors, lacks_vectors, motion_vectors, vector_stream
 from .write import VideoWriter
 
 __all__ = [
@@ -64,6 +64,7 @@ __all__ = [
     "flow_stream",
     "flow_to_bytes",
     "has_vectors",
+    "lacks_vectors",
     "log_mel",
     "log_mel_bytes",
     "motion_in",

@@ -69,9 +69,15 @@ class Video:
             self._decoder.close()
         self._decoder = None
 
+    @property
+    def why_no_motion(self) -> str | None:
+        """Why motion cannot be followed up to the frame that was asked for last: it is the only one, or its size is
+        another than at first. None where it can."""
+        return self._opened().why_no_motion
+
     def refuse_without_motion(self) -> None:
-        """VideoError where there is one frame only, or where the last one that was asked for is of another size."""
-        if reason := self._opened().why_no_motion:
+        """VideoError that says `why_no_motion`, if it cannot be followed."""
+        if reason := self.why_no_motion:
             raise VideoError(self.info.path, reason)
 
     def frames_at(

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
 from os import PathLike
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
+from av.error import FFmpegError
 
 from ..errors import VideoError
 from .clock import clock_of, packet_tick
@@ -41,10 +43,10 @@ class Prepared(NamedTuple):
 
 
 def why_prepare(path: Source, *, short_px: int, gop_s: float = 1.0, b_frames: bool = True) -> str | None:
-    """Why a video is not as `prepare_video` would make it, in words; None if it is. Nothing is decoded for it.
+    """Why a video is not as `prepare_video` would make it, in words; None if it is. At most keyframes are decoded.
 
-    It is if it is H.264 with a short side of at most `short_px` pixels, a constant rate and keyframes at most `gop_s`
-    apart, and, without `b_frames`, no frame is predicted from a later one.
+    It is if it is H.264 of one size with a short side of at most `short_px` pixels, a constant rate and keyframes at
+    most `gop_s` apart, and, without `b_frames`, no frame is predicted from a later one.
     """
     return _unfit(path, probe(path, exact=True), short_px=short_px, gop_s=gop_s, b_frames=b_frames)
 
@@ -70,7 +72,20 @@ def _unfit(path: Source, info: VideoInfo, *, short_px: int, gop_s: float, b_fram
         return f"its keyframes are up to {gaps.max(initial=0):.1f} s apart"
     if not b_frames and any(np.diff([second for second, _ in shown]) < 0):
         return "some of its frames are predicted from later ones"
+    if len(sizes := _sizes(path)) > 1:
+        return f"its pictures are {' and '.join(f'{width} x {height}' for width, height in sizes)}"
     return None
+
+
+def _sizes(path: Source) -> list[tuple[int, int]]:
+    """The sizes of a video's pictures, each once; they change at keyframes, and no others are decoded."""
+    found: dict[tuple[int, int], None] = {}
+    with open_container(path) as container, suppress(FFmpegError):  # what is damaged is found where it is read
+        stream = video_stream(container, path)
+        stream.codec_context.skip_frame = "NONKEY"
+        for frame in container.decode(stream):
+            found[frame.width, frame.height] = None
+    return list(found)
 
 
 def prepare_video(
@@ -94,9 +109,12 @@ def prepare_video(
 
     A source that is fit already (see `why_prepare`) is copied as it is, and a file that was made of the same bytes in
     the same way is kept. The file takes its name when it is complete. `progress` is told how many frames are done, and
-    how many there are about. VideoError where the source cannot be read.
+    how many there are about. VideoError where the source cannot be read, or has only one frame, for no copy can have
+    motion vectors.
     """
     out, info = Path(out), probe(path, exact=True)
+    if info.frame_count == 1:
+        raise VideoError(info.path, "has only one frame, so that no copy of it can have motion; leave it out")
     if not out.parent.is_dir():
         raise VideoError(out, f"cannot be written, for there is no folder {out.parent}; make it first")
     rate = info.fps if fps is None else Fraction(fps).limit_denominator(1001)

@@ -28,13 +28,14 @@ _LEAN = {"skip_loop_filter": "all", "skip_idct": "all"}
 
 def has_vectors(path: Source) -> bool:
     """Whether a video has motion vectors to read, told without decoding it. VideoError where it is no video."""
-    return why_no_vectors(path) is None
-
-
-def why_no_vectors(path: Source) -> str | None:
-    """Why a video has no motion vectors, in words, told without decoding it; None if it has some."""
     with open_container(path) as container:
-        return _why_none(container, video_stream(container, path))
+        return _why_none(container, video_stream(container, path)) is None
+
+
+def lacks_vectors(path: Source) -> bool:
+    """Whether a video has no motion vectors, though a copy of it can have some. VideoError where it is no video."""
+    with open_container(path) as container:
+        return _why_none(container, video_stream(container, path)) not in (None, ONE_FRAME)
 
 
 class VectorVideo:
