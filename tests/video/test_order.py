@@ -40,3 +40,4 @@ def test_twice_reversed_is_as_filmed_where_no_byte_is_at_the_end_of_its_range() 
 def test_sound_has_no_frames() -> None:
     with pytest.raises(ValueError, match="sound has no frames"):
         reorder(clip(1, 1), "reversed", "sound")
+    assert torch.equal(reorder(clip(1, 1), "as filmed", "sound"), clip(1, 1))

@@ -27,10 +27,10 @@ def reorder(
     Motion is that of the frames as filmed, put into the new order, not that between the frames as they then follow one
     another. ValueError for sound, which has no frames.
     """
-    if modality == "sound":
-        raise ValueError("sound has no frames whose order could be changed")
     if order == "as filmed":
         return clips
+    if modality == "sound":
+        raise ValueError("sound has no frames whose order could be changed")
     names = modality.split("+")
     parts = clips.split([_CHANNELS[name] for name in names], -1)
     return torch.cat([_reordered(part, order, name) for name, part in zip(names, parts, strict=True)], -1)
