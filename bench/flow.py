@@ -1,14 +1,16 @@
 """Optical flow: what each method costs and how far off it is, and what its files take, in one table each.
 
-    python bench/flow.py [VIDEO] [--pairs 60] [--per-class 2] [--repeats 3]
+    python bench/flow.py [VIDEO] [--pairs 60] [--per-class 2] [--repeats 3] [--spynet FILE]
 
 cost      one pair of frames at 340 x 256 on one thread: milliseconds of the process, pairs a second, and the same for
           a whole video with its decoding; least of the repeats. The goal is 600 pairs a second in the fastest mode
 accuracy  end-point error in pixels (mean distance between flow and truth) against the exact flow of rendered film, at
           160 x 120, where it does not lead out of sight: everywhere, and where the truth is at least half a pixel.
-          "studio" stands still behind its actors; in "street" the camera moves too. "no motion" is what zeros would get
+          "studio" stands still behind its actors; in "street" the camera moves too. "no motion": what zeros would get;
+          the slow ones, TV-L1 and SPyNet, are asked about every EVERY-th pair
 files     bytes a pair of a real clip, and the greatest error beyond that of bytes (which is half a step, 0.079 px)
 
+SPyNet takes part with its weights (--spynet, as `marey weights convert` writes them), TV-L1 where OpenCV has it.
 Motion vectors are those of the later frame of a pair, from its file as it was rendered; zeros in keyframes.
 """
 
@@ -19,49 +21,58 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
+import torch
 
 from marey.data.stage import render
 from marey.data.stage.motion import read_flo
 from marey.errors import MissingExtra
+from marey.jobs.flow_source import spynet_source
 from marey.video import (
+    FLOW_SPEEDS,
     FlowSource,
     bytes_to_flow,
-    dense_flow,
     extract_flow,
+    flow_between,
     flow_fields,
     flow_stream,
     flow_to_bytes,
     open_video,
+    refuse_absent,
     vector_stream,
 )
+from marey.video.flow import stream_of
 
 VIDEO = Path(__file__).resolve().parents[2] / "shared" / "data" / "clips" / "mmaction2_test.mp4"
 CLASSES = ("sit down", "hurry", "push crate", "wave fast")
 SIZE, WANTED, MOVING_PX = (340, 256), 600, 0.5
-METHODS: dict[str, dict] = {
-    **{f"DIS {speed}": {"speed": speed} for speed in ("ultrafast", "fast", "medium")},
-    "Farneback": {"method": "farneback"},
-    "TV-L1": {"method": "tvl1"},
+METHODS: dict[str, FlowSource] = {
+    **{f"DIS {speed}": FlowSource(speed=speed) for speed in FLOW_SPEEDS},
+    "Farneback": FlowSource("farneback", None),
+    "TV-L1": FlowSource("tvl1", None),
 }
+SLOW, FEW_PAIRS, EVERY = ("TV-L1", "SPyNet"), 3, 8  # how many pairs are timed, and every how many-th has its error
 
 
-def available() -> dict[str, dict]:
-    """The methods that this OpenCV has."""
-    pair = np.zeros((2, 16, 16), np.uint8)
+def available(spynet: Path | None) -> dict[str, FlowSource]:
+    """The methods that this OpenCV has, and SPyNet where its weights are given."""
     found = {}
-    for name, how in METHODS.items():
+    for name, source in METHODS.items():
         try:
-            dense_flow(*pair, **how)
-            found[name] = how
+            refuse_absent(source.method)
+            found[name] = source
         except MissingExtra as error:
             print(f"{name} is left out: {error}\n")
-    return found
+    if spynet is None:
+        print("SPyNet is left out: it takes its weights; give them with --spynet FILE\n")
+        return found
+    return found | {"SPyNet": spynet_source(spynet)}
 
 
 def least_ms(work: Callable[[], int], repeats: int) -> float:
@@ -74,26 +85,28 @@ def least_ms(work: Callable[[], int], repeats: int) -> float:
     return min(times)
 
 
-def computed(grey: list[np.ndarray], how: dict) -> int:
-    return len([dense_flow(a, b, **how) for a, b in itertools.pairwise(grey)])
+def computed(frames: list[np.ndarray], source: FlowSource) -> int:
+    return len([flow_between(a, b, source) for a, b in itertools.pairwise(frames)])
 
 
-def streamed(path: Path, pairs: int, how: dict) -> int:
-    with closing(flow_stream(path, short_px=SIZE[1], **how)) as stream:
+def streamed(path: Path, pairs: int, source: FlowSource) -> int:
+    with closing(stream_of(path, replace(source, short_px=SIZE[1]))) as stream:
         return sum(1 for _ in itertools.islice(stream, pairs))
 
 
-def costs(path: Path, methods: dict[str, dict], pairs: int, repeats: int) -> None:
+def costs(path: Path, methods: dict[str, FlowSource], pairs: int, repeats: int) -> None:
     with open_video(path) as video:
         shown = itertools.islice(video.stream(), pairs + 1)
-        grey = [cv2.cvtColor(cv2.resize(f, SIZE, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY) for _, f in shown]
+        frames = [cv2.resize(frame, SIZE, interpolation=cv2.INTER_AREA) for _, frame in shown]
+    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
     print(f"{len(grey) - 1} pairs of {path.name} at {SIZE[0]} x {SIZE[1]}, one thread; goal {WANTED} pairs a second")
     print(f"  {'':16}{'ms a pair':>10}{'pairs a s':>11}{'with decoding':>15}")
-    for name, how in methods.items():
-        few = grey if name != "TV-L1" else grey[:4]
-        alone = least_ms(partial(computed, few, how), repeats)
-        whole = least_ms(partial(streamed, path, len(few) - 1, how), repeats)
-        print(f"  {name:16}{alone:10.2f}{1000 / alone:11.0f}{1000 / whole:15.0f}")
+    for name, source in methods.items():
+        seen = frames if source.network else grey
+        few = seen[: FEW_PAIRS + 1] if name in SLOW else seen
+        alone = least_ms(partial(computed, few, source), repeats)
+        whole = least_ms(partial(streamed, path, len(few) - 1, source), repeats)
+        print(f"  {name:16}{alone:10.2f}{1000 / alone:11.1f}{1000 / whole:15.1f}")
 
 
 def film(folder: Path, level: str, per_class: int) -> Path:
@@ -110,28 +123,24 @@ def truths(folder: Path) -> Iterator[tuple[Path, list[np.ndarray], list[np.ndarr
         yield next(folder.rglob(f"{labels.name}.mp4")), fields, seen
 
 
-def errors(folder: Path, methods: dict[str, dict]) -> dict[str, tuple[float, float]]:
+def errors(folder: Path, methods: dict[str, FlowSource]) -> dict[str, tuple[float, float]]:
     """End-point error of each method, everywhere and where something moves."""
     gaps: dict[str, list[tuple[float, int, float, int]]] = {}
     for path, fields, seen in truths(folder):
         with open_video(path) as video:
-            frames = [frame for _, frame in video.stream()]
-        ways: dict[str, list[np.ndarray]] = {
-            name: [dense_flow(a, b, **how) for a, b in itertools.pairwise(frames)]
-            for name, how in methods.items()
-            if name != "TV-L1"
-        }
-        ways["motion vectors"] = [field for _, field in vector_stream(path, accumulate=False)][1:]
-        ways["no motion"] = [np.zeros_like(field) for field in fields]
-        for name, found in ways.items():
-            for flow, truth, shown in zip(found, fields, seen, strict=False):
+            pairs = list(itertools.pairwise(frame for _, frame in video.stream()))
+        vectors = [field for _, field in vector_stream(path, accumulate=False)][1:]
+        for k, (pair, moved, truth, shown) in enumerate(zip(pairs, vectors, fields, seen, strict=False)):
+            asked = [name for name in methods if name not in SLOW or k % EVERY == 0]
+            found = {name: flow_between(*pair, methods[name]) for name in asked}
+            for name, flow in {**found, "motion vectors": moved, "no motion": np.zeros_like(truth)}.items():
                 gap, moving = np.hypot(*(flow - truth)[shown].T), np.hypot(*truth[shown].T) >= MOVING_PX
                 gaps.setdefault(name, []).append((gap.sum(), gap.size, gap[moving].sum(), int(moving.sum())))
-    sums = {name: np.sum(each, 0) for name, each in gaps.items()}
+    sums = {name: np.sum(gaps[name], 0) for name in (*methods, "motion vectors", "no motion")}
     return {name: (s[0] / s[1], s[2] / max(1, s[3])) for name, s in sums.items()}
 
 
-def accuracy(methods: dict[str, dict], per_class: int) -> None:
+def accuracy(methods: dict[str, FlowSource], per_class: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = {level: errors(film(Path(folder) / level, level, per_class), methods) for level in ("studio", "street")}
     print("\nend-point error in pixels against exact flow at 160 x 120: everywhere, and where things move")
@@ -193,10 +202,12 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=60)
     parser.add_argument("--per-class", type=int, default=4, help="rendered clips of each class")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--spynet", type=Path, metavar="FILE", help="SPyNet's weights, converted")
     options = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     cv2.setNumThreads(1)
-    methods = available()
+    methods = available(options.spynet)
+    torch.set_num_threads(1)
     costs(options.video, methods, options.pairs, options.repeats)
     accuracy(methods, options.per_class)
     files(options.video, options.pairs)
