@@ -1,13 +1,20 @@
 import json
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
+from threading import Barrier
+from time import sleep
 
 import numpy as np
 import pytest
 
 from marey.app.cli import main
-from marey.errors import UsageError
-from marey.jobs import flow
-from marey.video import flow_header, probe, read_flow
+from marey.errors import UsageError, VideoError
+from marey.jobs import flow, flow_videos
+from marey.jobs.narrate import Silent
+from marey.video import DIS_FAST, Extracted, FlowHeader, FlowSource, flow_header, probe, read_flow
+
+HEADER = FlowHeader("a.mp4", "0" * 64, "dis", "fast", 64, 48)
 
 
 def test_flow_files_lie_as_the_videos_do(small_films: Path, tmp_path: Path) -> None:
@@ -42,6 +49,60 @@ def test_what_cannot_be_read_leaves_no_folder(small_films: Path, tmp_path: Path)
     (tmp_path / "broken.mp4").write_bytes(b"no video")
     assert flow(tmp_path / "broken.mp4", out=tmp_path / "a" / "flow")[0] == []
     assert not (tmp_path / "a").exists()
+
+
+def test_several_videos_are_in_work_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shortest first; those that are left at the end share the threads."""
+    lengths, given, meet = {"c": 30, "a": 10, "b": 20}, [], Barrier(3, timeout=30)
+    monkeypatch.setattr(flow_videos, "_fields", lengths.__getitem__)
+
+    def extract(video: str, file: Path, source: FlowSource, *, threads: int, progress: Callable) -> Extracted:
+        given.append((video, threads))
+        meet.wait()  # for the others: none is made before all have begun
+        for done in range(lengths[video] + 1):
+            progress(done, 0)
+        return Extracted(HEADER, lengths[video], lengths[video])
+
+    monkeypatch.setattr(flow_videos, "extract_flow", extract)
+    told, found = [], {}
+
+    class Hears(Silent):
+        def progress(self, what: str, done: int, total: int) -> None:
+            told.append((what, done, total))
+
+    flow_videos.extract_all(
+        list(lengths), [tmp_path] * 3, DIS_FAST, workers=4, narrator=Hears(), found=found.__setitem__
+    )
+    assert sorted(given) == [("a", 2), ("b", 2), ("c", 4)] and sorted(found) == [0, 1, 2]
+    assert told == [("flow of 3 videos", done, 60) for done in range(1, 61)]
+
+
+def test_what_ends_the_work_ends_all_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, ended = [], []
+
+    def extract(video: str, file: Path, source: FlowSource, *, threads: int, progress: Callable) -> Extracted:
+        if video == "short":
+            raise VideoError(video, "is broken")
+        begun.append(video)
+        try:
+            for done in count():
+                sleep(0.001)
+                progress(done, 0)
+        finally:
+            ended.append(video)
+        raise AssertionError("nobody stopped it")
+
+    monkeypatch.setattr(flow_videos, "_fields", len)
+    monkeypatch.setattr(flow_videos, "extract_flow", extract)
+
+    def found(_: int, result: Extracted | VideoError) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        flow_videos.extract_all(
+            ["short", "longer", "longest"], [tmp_path] * 3, DIS_FAST, workers=2, narrator=Silent(), found=found
+        )
+    assert begun == ended, "nobody works on"
 
 
 def test_an_annotation_file_names_the_videos(small_films: Path, tmp_path: Path) -> None:
