@@ -114,6 +114,12 @@ def test_importing_marey_imports_no_torch() -> None:
         (["train", "{films}", "--folds", "3", "--from", "x"], "--from has no effect with --folds; drop one of the two"),
         (["train", "{films}", "--folds", "3", "--patience", "3"], "--patience has no effect with --folds"),
         (["train", "{films}", "--fold-seeds", "3"], "--fold-seeds has no effect without --folds; add it"),
+        (["train", "{films}", "--folds", "many"], "--folds is 'many'; give a number of folds, or splits"),
+        (
+            ["train", "{films}", "--folds", "splits", "--fold-seeds", "3"],
+            "--fold-seeds has no effect on --folds splits",
+        ),
+        (["train", "{films}", "--folds", "splits"], "has no several official splits, which the lists of UCF-101"),
         (["train", "{films}", "--from", "nothing.safetensors"], "nothing.safetensors"),
         (["train", "{films}", "--merge", "all"], "--merge is 'all'; write NEW=A,B"),
         (["train", "{films}", "--leave-out", "sideways"], "sideways"),

@@ -96,6 +96,15 @@ def checked(param: TyperOption, value: Any) -> Any:
     return value
 
 
+def fold_count(param: TyperOption, value: Any) -> Any:
+    """How many folds, in digits, or the word for official splits; UsageError for what is neither."""
+    if value is not None and value != "splits":
+        if not value.removeprefix("-").isdecimal():
+            raise UsageError(f"{param.opts[0]} is {value!r}; give a number of folds, or splits")
+        checked(param, int(value))
+    return value
+
+
 def share(param: TyperOption, value: Any) -> Any:
     """A share between 0 and 1; UsageError for what is none."""
     if value is not None and not 0 < value < 1:

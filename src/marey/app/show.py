@@ -162,6 +162,12 @@ def fold_rows(result: "CrossValidation") -> list[Row]:
         for preset, figures in result.figures.items()
         for name, e in figures.items()
     ]
+    if result.folds is None:
+        for preset, accuracies in result.per_seed.items():
+            rows += [
+                (f"{preset}: split {n}", percent(a), "", "") for n, a in zip(result.seeds, accuracies, strict=True)
+            ]
+            rows.append((f"{preset}: deviation", f"{100 * result.spread[preset]:.1f}", "", "between splits"))
     for preset, e in result.paired.items():
         rows.append(
             (

@@ -11,7 +11,7 @@ import typer
 from ..errors import MareyError, UsageError
 from . import options as o
 from . import show
-from .checks import checked, data_exists, place_is_free
+from .checks import checked, data_exists, fold_count, place_is_free
 from .console import Terminal, print_json, print_table, print_text
 
 FOLD_SEEDS = 5
@@ -27,7 +27,13 @@ Transfer = Annotated[
     ),
 ]
 Folds = Annotated[
-    int | None, typer.Option("--folds", callback=checked, help="grouped cross-validation instead of one split")
+    str | None,
+    typer.Option(
+        "--folds",
+        metavar="K|splits",
+        callback=fold_count,
+        help="grouped cross-validation instead of one split, or the mean over all official splits of the data",
+    ),
 ]
 FoldSeeds = Annotated[
     int, typer.Option("--fold-seeds", callback=checked, help="how many assignments to folds are averaged")
@@ -140,6 +146,8 @@ def train(
     place_is_free(out, folder=True)
     if folds is None and fold_seeds != FOLD_SEEDS:
         raise UsageError("--fold-seeds has no effect without --folds; add it, or drop both")
+    if folds == "splits" and fold_seeds != FOLD_SEEDS:
+        raise UsageError("--fold-seeds has no effect on --folds splits, which are as they are; drop it")
     with Terminal(quiet=quiet, verbose=verbose) as terminal:
         try:
             result, rows = _work({**flags, "edits": o.class_edits(merge, rename, leave_out), "narrator": terminal})
@@ -170,6 +178,7 @@ def _work(flags: Mapping[str, Any]) -> tuple[Any, list[show.Row]]:
     for name, parameter in signature(job).parameters.items():
         if name not in signature(cross_validate).parameters and flags[name] != parameter.default:
             raise UsageError(f"{flag_of(name)} has no effect with --folds; drop one of the two")
+    given["folds"] = "splits" if flags["folds"] == "splits" else int(flags["folds"])
     result = cross_validate(**_taken(cross_validate, given))
     return result, show.fold_rows(result)
 

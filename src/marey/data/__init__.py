@@ -7,6 +7,7 @@ from .loader import FrameStore, Quarantine, TrainingBatches, view_batches
 from .manifest import Manifest, Sample
 from .problems import ClassBalance, Problem, class_problems, group_leaks
 from .reading import Views, canvas_frames, cut, cut_views, read_canvas, read_grid, read_views, sliding_views, square
+from .split_lists import official_lists
 from .splits import SIDES, grouped_folds, leaks, split_manifest, unit_of
 from .validation import Validation, validate
 
@@ -33,6 +34,7 @@ __all__ = [
     "grouped_folds",
     "leaks",
     "near_duplicates",
+    "official_lists",
     "read_canvas",
     "read_grid",
     "read_manifest",

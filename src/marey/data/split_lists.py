@@ -32,6 +32,13 @@ def _lists(source: Source, pattern: re.Pattern[str]) -> dict[int, list[Path]]:
     return found
 
 
+def official_lists(path: Path) -> list[Path]:
+    """One list of each split that lies there, by which it is chosen; empty where there are no such lists."""
+    folder = Source(path if path.is_dir() else path.parent)
+    found = {number: lists[0] for pattern in (UCF_LIST, HMDB_LIST) for number, lists in _lists(folder, pattern).items()}
+    return [found[number] for number in sorted(found)]
+
+
 def _first_words(source: Source, pattern: re.Pattern[str]) -> list[str]:
     lists = _lists(source, pattern)
     return Source(lists[min(lists)][0]).first_line.rsplit(None, 1) if lists else []

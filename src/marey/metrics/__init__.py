@@ -12,7 +12,15 @@ from .classification import (
 from .evaluation import evaluate_scores
 from .few_shot import CLASSIFIERS, classify, draw_episode, estimate_over_episodes, few_shot_accuracies, linear_head
 from .fuse import ScoreSvm, fit_score_svm, merge_scores, stacked_scores
-from .intervals import bootstrap, estimate_class_mean, estimate_mean, group_codes, paired_difference, wilson
+from .intervals import (
+    bootstrap,
+    estimate_class_mean,
+    estimate_mean,
+    estimate_rounds,
+    group_codes,
+    paired_difference,
+    wilson,
+)
 from .label_curve import fit_label_curve
 from .labelling import label_next, uncertainty
 from .novelty import ClassMeans, accepted, clips_to_accept, energy
@@ -51,6 +59,7 @@ __all__ = [
     "estimate_class_mean",
     "estimate_mean",
     "estimate_over_episodes",
+    "estimate_rounds",
     "evaluate_scores",
     "expected_calibration_error",
     "false_alarms_allowed",

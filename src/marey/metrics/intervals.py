@@ -81,6 +81,24 @@ def mean_statistic(values: np.ndarray) -> Statistic:
     return lambda weights: values @ weights / weights.sum(0)
 
 
+def round_mean_statistic(values: np.ndarray, classes: np.ndarray | None = None) -> Statistic:
+    """The mean over rounds of the mean over the clips that each asked about, or of the mean over their classes.
+
+    values  (rounds, clips), nan where a round did not ask; a clip is drawn for all rounds at once, as they share it
+    """
+    asked = np.isfinite(values)
+    parts = [
+        mean_statistic(row[mine]) if classes is None else class_mean_statistic(row[mine], classes[mine])
+        for row, mine in zip(np.asarray(values, np.float64), asked, strict=True)
+    ]
+
+    def statistic(weights: np.ndarray) -> np.ndarray:
+        with np.errstate(invalid="ignore"):  # a round none of whose clips is drawn
+            return np.mean([part(weights[mine]) for part, mine in zip(parts, asked, strict=True)], axis=0)
+
+    return statistic
+
+
 def class_mean_statistic(values: np.ndarray, classes: np.ndarray) -> Statistic:
     """The mean over classes of the mean over each class's clips; classes that a resample lacks are left out of it."""
     order = np.argsort(classes, kind="stable")
@@ -117,6 +135,20 @@ def estimate_class_mean(
         raise ValueError(f"{len(values)} values for {len(classes)} classes; give one class for each clip")
     statistic = class_mean_statistic(values, classes)
     return bootstrap(statistic, len(values), groups=groups, resamples=resamples, seed=seed)
+
+
+def estimate_rounds(
+    values: np.ndarray,
+    *,
+    classes: np.ndarray | None = None,
+    groups: Sequence[str | None] | None = None,
+    resamples: int = 2000,
+    seed: int = 0,
+    bounds: tuple[float, float] = (0.0, 1.0),
+) -> Estimate:
+    """Mean over rounds of accuracy, or with `classes` of mean per class accuracy; see `round_mean_statistic`."""
+    statistic = round_mean_statistic(values, classes)
+    return bootstrap(statistic, values.shape[1], groups=groups, resamples=resamples, seed=seed, bounds=bounds)
 
 
 def paired_difference(
