@@ -124,7 +124,9 @@ def predict(
             "--hop", metavar="SECONDS", callback=checked, help="from window to window [default: half a window]"
         ),
     ] = None,
-    no_overlay: Annotated[bool, typer.Option("--no-overlay", help="write no film")] = False,
+    no_overlay: Annotated[
+        bool, typer.Option("--no-overlay", help="write no film, which takes a second look at the video")
+    ] = False,
     arrows: Annotated[
         bool, typer.Option("--arrows", help="show in the film where things move: to where they would be in 0.2 s")
     ] = False,

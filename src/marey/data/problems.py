@@ -132,13 +132,11 @@ def file_problems(
 
 
 def motion_problems(motionless: Mapping[str, str]) -> list[Problem]:
-    """Videos that networks of frames take as they are, and networks of motion cannot."""
-    if not motionless:
-        return []
-    path, reason = next(iter(motionless.items()))
-    what = path if len(motionless) == 1 else f"{len(motionless)} videos, such as {path}, which"
-    message = f"{what} {reason} (networks of frames take {'it' if len(motionless) == 1 else 'them'})"
-    return [Problem("warning", "motion", message, tuple(motionless))]
+    """Videos that networks of frames take, and networks of motion leave out."""
+    return [
+        Problem("warning", "motion", f"{path} {reason} (networks of frames take it as it is)", (path,))
+        for path, reason in motionless.items()
+    ]
 
 
 def span_problems(manifest: Manifest, infos: Mapping[str, VideoInfo]) -> list[Problem]:
