@@ -1,6 +1,7 @@
 """Networks of flow that somebody chose or computed: it is recorded with the run, and obeyed."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,10 +14,13 @@ from marey.app.cli import main
 from marey.errors import MissingExtra, UsageError
 from marey.jobs import Trial, evaluate, evaluate_together, flow, open_model, predict, train
 from marey.jobs.flow_source import with_flow
+from marey.jobs.transfer import started
 from marey.models import SPyNet
 from marey.presets import find_preset
 from marey.presets.flow_network import spynet_header
-from marey.training import save_checkpoint
+from marey.tasks import Recognition
+from marey.training import load_checkpoint, save_checkpoint
+from marey.training.tensorfile import write_tensors
 from marey.video import FlowSource, flow_fed, flow_header
 
 STAGE = find_preset("two_stream_flow_stage").clip
@@ -37,10 +41,12 @@ class Hears:
 
 @pytest.fixture(scope="module")
 def folder(small_films: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The flow of all films but one, between frames of 48 pixels."""
+    """The flow of all films but one, between frames of 48 pixels, and a table of some of them."""
     out = tmp_path_factory.mktemp("stored") / "flow"
     flow(small_films, out=out, method="farneback", short_px=48)
     (out / "up" / "up7.mp4.mkv").unlink()
+    films = "".join(f"{small_films}/{k}/{k}{n}.mp4,{k}\n" for k in ("up", "down") for n in (0, 1))
+    (out / "some.csv").write_text(f"path,label\n{films}")
     return out
 
 
@@ -96,9 +102,6 @@ def test_what_flow_was_learned_is_recorded_and_obeyed(
     trained = open_model(trial.folder)
     assert trained.spec.flow == FlowSource("farneback", None, 48) and not trained.spec.flow.files
     table = folder / "some.csv"
-    table.write_text(
-        "path,label\n" + "".join(f"{small_films}/{k}/{k}{n}.mp4,{k}\n" for k in ("up", "down") for n in (0, 1))
-    )
     computed = evaluate(trial.folder, table, workers=0)["label"]
     assert computed.protocol["input"] == trial.evaluations["label"].protocol["input"] == TOLD
     refuse_to_compute(monkeypatch)
@@ -141,6 +144,28 @@ def test_a_run_goes_on_with_the_flow_that_it_began_with(
     with pytest.raises(UsageError, match="holds a run on flow by TV-L1, and this one has flow by Farneback at 48 px"):
         train(small_films / "annotations.csv", flow=folder, **given)
     (trial.folder / "run.json").write_text(kept)
+
+
+def test_what_goes_on_learning_is_fed_what_it_learned_from(trial: Trial) -> None:
+    file, preset = trial.folder / "model.safetensors", find_preset("two_stream_flow_stage")
+    task = Recognition(heads={"label": ("up", "down", "still")}, multi_label=False)
+    assert started(preset, task, file)[1] == replace(STAGE, flow=FlowSource("farneback", None, 48))
+
+
+def test_models_that_answer_together_are_fed_what_each_learned(trial: Trial, folder: Path, tmp_path: Path) -> None:
+    header, tensors = load_checkpoint(trial.folder / "model.safetensors")
+    for name in ("a", "b"):
+        frames = header | {"clip": find_preset("single_frame_stage").clip.to_dict()}
+        write_tensors(tmp_path / f"{name}.safetensors", tensors, frames)
+    others = [tmp_path / "a.safetensors", tmp_path / "b.safetensors"]
+    with pytest.raises(
+        UsageError, match="--flow is for networks that are fed optical flow, and none of these models is"
+    ):
+        evaluate_together(others, folder / "some.csv", flow=folder)
+    with pytest.raises(
+        UsageError, match="was trained on flow by Farneback at 48 px, and --flow dis is flow by DIS fast"
+    ):
+        evaluate_together([trial.folder, others[0]], folder / "some.csv", flow="dis")
 
 
 def test_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

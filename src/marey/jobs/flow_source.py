@@ -25,7 +25,7 @@ from ..video import (
     probe,
     refuse_absent,
 )
-from .narrate import Narrator
+from .narrate import Narrator, progress_of
 
 WAYS = f"dis, {', '.join(f'dis:{speed}' for speed in FLOW_SPEEDS)}, {', '.join(FLOW_METHODS[1:])}, {SPYNET}:FILE"
 
@@ -88,8 +88,10 @@ def tell_stored(source: FlowSource, paths: Iterable[str], narrator: Narrator) ->
     computed."""
     if not source.files:
         return
+    once, tell = list(dict.fromkeys(paths)), progress_of(narrator, "look for stored flow")
     stored, absent = [], []
-    for path in dict.fromkeys(paths):
+    for number, path in enumerate(once, 1):
+        tell(number, len(once))
         with suppress(VideoError):  # whoever reads it says so
             (stored if flow_file_of(probe(path), source) else absent).append(path)
     some = counted(len(stored) + len(absent), "video")
