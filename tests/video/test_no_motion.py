@@ -6,7 +6,6 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from moving_video import write_moving, write_two_sizes
 
 from marey.errors import VideoError
 from marey.video import (
@@ -19,6 +18,7 @@ from marey.video import (
     read_input,
     vector_stream,
 )
+from moving_video import write_moving, write_two_sizes
 
 RGB = ClipSpec(4, 1, side_px=32, short_px=32, mean=(0.5,) * 3, std=(0.5,) * 3)
 MOTION = [

@@ -6,12 +6,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from moving_video import write_moving
 
 from marey.errors import VideoError
 from marey.video import FlowSource, extract_flow, flow_extract, flow_stream, flow_to_bytes, open_video
 from marey.video.flow_file import FlowHeader, flow_fields, flow_header, read_flow, read_flow_bytes, source_hash
 from marey.video.flow_writer import FlowWriter
+from moving_video import write_moving
 
 HEADER = FlowHeader("a.mp4", "0" * 64, "dis", "fast", 17, 13)
 MEDIUM, FARNEBACK = FlowSource(speed="medium"), FlowSource("farneback", None)

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from moving_video import write_moving
 
 from marey.errors import VideoError
 from marey.video import motion_vectors, open_video, read_compressed, residual_to_bytes
 from marey.video.residual import predicted
+from moving_video import write_moving
 
 TIMES = [0.1 * k + 0.05 for k in range(14)]
 

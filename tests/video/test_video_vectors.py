@@ -5,13 +5,13 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from moving_video import write_moving
 from numbered_video import remux, write_numbered
 
 from marey.errors import VideoError
 from marey.video import has_vectors, motion_vectors, open_video, probe, vector_stream, vectors
 from marey.video.feed import Feed
 from marey.video.vectors import VectorVideo
+from moving_video import write_moving
 
 WAYS = {  # as the encoder may predict frames: from the one before, from both sides, from frames that do so themselves
     "p.mp4": {},
