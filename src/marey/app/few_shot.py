@@ -33,6 +33,14 @@ def few_shot(
             "--classes", metavar="A,B,...", help="to draw from [default: those that no run was trained on, else all]"
         ),
     ] = None,
+    prompt: Annotated[
+        str | None,
+        typer.Option(
+            "--prompt",
+            metavar="TEXT",
+            help="what is said of a class, its name for {}, to encoders that read text [default: a video of {}]",
+        ),
+    ] = None,
     target: Annotated[
         float | None,
         typer.Option("--target", callback=share, help="say what it takes to reach this accuracy, such as 0.8"),
@@ -73,6 +81,7 @@ def few_shot(
             queries=queries,
             episodes=episodes,
             classes=[name.strip() for name in classes.split(",")] if classes else (),
+            prompt=prompt,
             target=target,
             kind=kind,
             root=root,
@@ -89,7 +98,7 @@ def few_shot(
     if json:
         print_json(found.to_dict())
         return
-    counts = list(dict.fromkeys(row.shots for row in found.rows))
+    counts = sorted({row.shots for row in found.rows})
     header = ("encoder", "classifier", *(f"{count} {'shot' if count == 1 else 'shots'}" for count in counts))
     print_table(header, show.few_shot_rows(found))
     if found.needs:

@@ -283,11 +283,13 @@ def run_row(row: Mapping[str, Any]) -> Row:
 
 
 def few_shot_rows(found: "FewShot") -> list[Row]:
-    """A row an encoder and classifier, a column each number of shots."""
+    """A row an encoder and classifier, a column each number of shots, in rising order."""
+    counts = sorted({row.shots for row in found.rows})
     cells: dict[tuple[str, str], list[str]] = {}
     for row in found.rows:
         reach = 100 * (row.accuracy.high - row.accuracy.low) / 2
-        cells.setdefault((row.encoder, row.classifier), []).append(f"{percent(row.accuracy.value)} ± {reach:.1f}")
+        values = cells.setdefault((row.encoder, row.classifier), [""] * len(counts))
+        values[counts.index(row.shots)] = f"{percent(row.accuracy.value)} ± {reach:.1f}"
     return [(*names, *values) for names, values in cells.items()]
 
 

@@ -5,7 +5,7 @@ from .calibrate import Calibrated, calibrate
 from .compare import Compared, compare
 from .demo import DemoResult, demo
 from .doctor import Finding, doctor
-from .episodes import FewShot, FewShotRow, few_shot
+from .episodes import FewShot, few_shot
 from .evaluate import evaluate, evaluation_dict
 from .flow import FlowFile, flow
 from .folds import CrossValidation, cross_validate
@@ -22,6 +22,7 @@ from .run import flag_of, list_runs, read_run, write_json
 from .scores import Trained, open_model, with_labels
 from .shots import Rebalanced, ShotRow
 from .train import Trial, train
+from .zero_shot import FewShotRow
 
 __all__ = [
     "MANIFEST",

@@ -12,8 +12,8 @@ from torch import Tensor
 from ..data import Manifest, Quarantine, Sample, grouped_folds
 from ..errors import DataError, UsageError
 from ..metrics import CLASSIFIERS, estimate_over_episodes, few_shot_accuracies, group_codes
+from ..presets import shared_space
 from ..report import counted
-from ..results import Estimate
 from ..training import pick_device
 from .clip_features import Encoder, encode_middle, open_encoder, vectors_of
 from .evaluate import tell_shown
@@ -21,18 +21,17 @@ from .label_need import LabelNeed, label_need
 from .learn import one_thread
 from .narrate import Narrator, Silent, tell_left_out, timed
 from .prepare import ClassEdits, check_range, load_data, pick_decoder, pick_workers
+from .zero_shot import (
+    PROMPT,
+    FewShotRow,
+    check_prompt,
+    similarity_to_names,
+    tell_readers,
+    true_classes,
+    zero_shot_row,
+)
 
 FOLDS = 4  # of what is needed to reach a score
-
-
-@dataclass(frozen=True)
-class FewShotRow:
-    """Accuracy of one of `metrics.CLASSIFIERS` on what one encoder makes of clips, over the episodes."""
-
-    encoder: str
-    classifier: str
-    shots: int
-    accuracy: Estimate
 
 
 @dataclass(frozen=True)
@@ -62,6 +61,7 @@ def few_shot(
     queries: int = 15,
     episodes: int = 600,
     classes: Sequence[str] = (),
+    prompt: str | None = None,
     target: float | None = None,
     kind: str | None = None,
     root: str | Path | None = None,
@@ -81,6 +81,8 @@ def few_shot(
     ways, shots, queries  classes of an episode; numbers of clips a class to learn from, such as "1,5"; clips a class
               to be asked about, at most
     classes   to draw from; none are those that no run was trained on, or all where there are fewer than `ways`
+    prompt    what is said of a class to encoders that read text (CLIP, SigLIP and X-CLIP with their tokenizers), its
+              name for {}, PROMPT by default; they get a row of 0 shots
     target    accuracy in 0..1: also say how many labelled clips and steps a linear head needs to reach it
 
     All encoders see the same episodes. No group is on both sides of one. Raises UsageError or DataError for data with
@@ -88,11 +90,14 @@ def few_shot(
     """
     narrator = narrator or Silent()
     wanted = _checked(ways, shots, queries, episodes, target, max_bad)
+    check_prompt(prompt)
     processes, place, reader = pick_workers(workers), pick_device(device), pick_decoder(decoder)
     named = [encoders] if isinstance(encoders, str | Path) else list(encoders)
     manifest = load_data(data, kind=kind, root=root, group_by=group_by, edits=edits)
     head = one_head(manifest)
     opened = [open_encoder(str(name), device=device, decoder=decoder) for name in dict.fromkeys(named)]
+    spaces = [shared_space(one.name, device=place) for one in opened]
+    tell_readers(opened, spaces, prompt, narrator)
     chosen, held_out = _classes(manifest.heads[head], opened, classes, ways, narrator)
     samples = [s for s in manifest.samples if len(s.labels.get(head, ())) == 1 and s.labels[head][0] in chosen]
     _refuse_few(samples, head, chosen, max(wanted), manifest.source)
@@ -120,27 +125,27 @@ def few_shot(
     _refuse_few(read.samples, head, chosen, max(wanted), manifest.source)
     asked = {"ways": ways, "queries": queries, "episodes": episodes, "seed": seed}
     rows, needs = [], {}
-    for one, (places, of_all) in zip(opened, encoded, strict=True):
-        vectors = vectors_of(one, of_all[[places.index(index) for index in kept]], place)
+    for one, space, (places, of_all) in zip(opened, spaces, encoded, strict=True):
+        of_kept = of_all[[places.index(index) for index in kept]]
+        vectors = vectors_of(one, of_kept, place)
         with timed(narrator, f"episodes of {one.name}"), one_thread():
+            if space and space.reads:
+                similarity = similarity_to_names(space, of_kept, chosen, prompt or PROMPT)
+                rows.append(zero_shot_row(one.name, similarity, read, min(wanted), asked))
             rows += _rows(one.name, vectors, read, wanted, asked)
             if target is not None:
-                needs[one.name] = label_need(vectors, _truth(read), _folds(read, seed), target=target, seed=seed)
+                needs[one.name] = label_need(vectors, true_classes(read), _folds(read, seed), target=target, seed=seed)
     groups = len(set(group_codes([s.group for s in read.samples], len(read)).tolist()))
-    protocol = {**asked, "clips": len(read), "groups": groups, "source": manifest.source}
+    said = {"prompt": prompt or PROMPT} if any(row.shots == 0 for row in rows) else {}
+    protocol = {**asked, **said, "clips": len(read), "groups": groups, "source": manifest.source}
     return FewShot(tuple(rows), needs, chosen, held_out, protocol, dict(quarantine.reasons))
-
-
-def _truth(read: Manifest) -> np.ndarray:
-    ((head, labels),) = read.heads.items()
-    return np.array([labels.index(sample.labels[head][0]) for sample in read.samples])
 
 
 def _rows(
     encoder: str, vectors: np.ndarray, read: Manifest, shots: Sequence[int], asked: Mapping[str, int]
 ) -> list[FewShotRow]:
     """Of every number of shots; DataError where groups do not allow it."""
-    truth, groups, rows = _truth(read), group_codes([s.group for s in read.samples], len(read)), []
+    truth, groups, rows = true_classes(read), group_codes([s.group for s in read.samples], len(read)), []
     for count in shots:
         try:
             found = few_shot_accuracies(

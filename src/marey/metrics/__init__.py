@@ -10,7 +10,15 @@ from .classification import (
     top_k_correct,
 )
 from .evaluation import evaluate_scores
-from .few_shot import CLASSIFIERS, classify, draw_episode, estimate_over_episodes, few_shot_accuracies, linear_head
+from .few_shot import (
+    CLASSIFIERS,
+    classify,
+    draw_episode,
+    estimate_over_episodes,
+    few_shot_accuracies,
+    linear_head,
+    zero_shot_accuracies,
+)
 from .fuse import ScoreSvm, fit_score_svm, merge_scores, stacked_scores
 from .intervals import (
     bootstrap,
@@ -92,4 +100,5 @@ __all__ = [
     "top_k_correct",
     "uncertainty",
     "wilson",
+    "zero_shot_accuracies",
 ]

@@ -93,6 +93,30 @@ def few_shot_accuracies(
     return {name: np.array(values) for name, values in found.items()}
 
 
+def zero_shot_accuracies(
+    similarity: Float[np.ndarray, "n c"],
+    classes: Int[np.ndarray, " n"],
+    groups: Int[np.ndarray, " n"],
+    *,
+    ways: int,
+    shots: int,
+    queries: int,
+    episodes: int,
+    seed: int = 0,
+) -> Float[np.ndarray, " _"]:
+    """Mean per class accuracy of the most similar class, on the queries of the episodes of `few_shot_accuracies`.
+
+    similarity  of each clip to each class, all that there are; `shots` only decide which clips are queries
+    """
+    rng, found = np.random.default_rng(seed), []
+    for _ in range(episodes):
+        episode = draw_episode(rng, classes, groups, ways=ways, shots=shots, queries=queries)
+        weights = 1 / np.bincount(episode.truth)[episode.truth] / ways
+        said = similarity[np.ix_(episode.queries, classes[episode.support[:, 0]])].argmax(1)
+        found.append(float(weights[said == episode.truth].sum()))
+    return np.array(found)
+
+
 def classify(
     support: Float[np.ndarray, "k s d"], queries: Float[np.ndarray, "q d"]
 ) -> dict[str, Int[np.ndarray, " q"]]:

@@ -178,16 +178,26 @@ class HubModel(VideoModel):
 
 
 def load_encoder(model: HubModel, folder: str | os.PathLike[str]) -> None:
-    """The weights of a checkpoint of transformers into the encoder, in single precision.
-
-    Safetensors, or a pickle of which only tensors are read. CheckpointError for files that are damaged, of another
-    shape than their config.json says, or without tensors that the encoder needs.
-    """
+    """The weights of a checkpoint of transformers into the encoder, in single precision; see `read_network`."""
     reading = model.encoder.reading
     kind = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))["model_type"]
     name, part = reading.whole if reading.whole and kind in HALVES else (reading.network, "")
+    net = read_network(name, folder, reading.options, drops=reading.drops)
+    model.encoder.hold(net.get_submodule(part))
+    model.train(model.training)
+    model.freeze()
+
+
+def read_network(
+    name: str, folder: str | os.PathLike[str], options: Mapping[str, Any], *, drops: tuple[str, ...] = ()
+) -> Any:
+    """A network of transformers with the weights of a checkpoint, in single precision.
+
+    Safetensors, or a pickle of which only tensors are read. CheckpointError for files that are damaged, of another
+    shape than their config.json says, or without tensors that the network needs, other than those that it `drops`.
+    """
     network = getattr(library(), name)
-    with _quiet():
+    with quiet():
         try:
             net, found = network.from_pretrained(
                 os.fspath(folder),
@@ -195,26 +205,24 @@ def load_encoder(model: HubModel, folder: str | os.PathLike[str]) -> None:
                 local_files_only=True,
                 trust_remote_code=False,
                 output_loading_info=True,
-                **reading.options,
+                **options,
             )
         except (OSError, ValueError, RuntimeError, KeyError, SafetensorError, pickle.UnpicklingError) as error:
             reason = str(error).strip().partition("\n")[0].rstrip(".")
             raise CheckpointError(f"{folder}: its weights cannot be read ({reason}); fetch them anew") from error
     missing = sorted(
-        name for name in found["missing_keys"] if not name.startswith(reading.drops) and not name.endswith("mask_token")
+        key for key in found["missing_keys"] if not key.startswith(drops) and not key.endswith("mask_token")
     )
     if missing:
         raise CheckpointError(
             f"{folder}: its weights lack {len(missing)} tensors of {name} ({', '.join(missing[:3])}"
             f"{', ...' if len(missing) > 3 else ''}); fetch them anew"
         )
-    model.encoder.hold(net.get_submodule(part))
-    model.train(model.training)
-    model.freeze()
+    return net
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No bars and no tables of what a checkpoint holds besides the encoder: what matters is an error here."""
     from transformers.utils import logging
 

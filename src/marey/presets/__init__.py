@@ -5,6 +5,7 @@ from .convert import Conversion, Inspection, Misfit, convert_weights, inspect_we
 from .costs import cost_of, costs_json
 from .fit import Diff
 from .flow_network import load_spynet
+from .hub_text import shared_space
 from .imagenet import imagenet_is_installed, lite0_tensors
 from .labels import LABEL_LISTS, label_list
 from .listing import ModelRow, model_row, model_rows, models_markdown
@@ -46,6 +47,7 @@ __all__ = [
     "model_rows",
     "models_markdown",
     "preset_in",
+    "shared_space",
     "stage_table",
     "start_from_checkpoint",
     "trace_layers",
