@@ -108,11 +108,7 @@ def read_flow(
     header = flow_header(path, expected_hash=expected_hash)
     if Path(path).suffix == ".mkv":
         return bytes_to_flow(_stored(path, header, seconds))
-    times = np.array(sorted_times(seconds))
-    with zipfile.ZipFile(path) as archive:
-        begins = _array(archive, SECONDS)
-        shown = np.searchsorted(begins, times + _SLACK_S, side="right") - 1
-        return np.stack([_array(archive, member(k)) for k in shown.clip(0).tolist()])
+    return _exact(path, seconds)
 
 
 def read_flow_bytes(
@@ -127,12 +123,11 @@ def read_flow_bytes(
     fps  of the video, where it is constant: a time just before a new frame then belongs to the old one, although the
          times of fields are rounded
     """
+    header = flow_header(path, expected_hash=expected_hash)
     if fps is not None:
-        start_s = flow_header(path, expected_hash=expected_hash).start_s
-        seconds = start_s + (np.floor((np.asarray(seconds) - start_s) * fps + _FRAME_ROUNDING) + 0.5) / fps
-    if Path(path).suffix != ".mkv":
-        return flow_to_bytes(read_flow(path, seconds, expected_hash=expected_hash))
-    return _stored(path, flow_header(path, expected_hash=expected_hash), seconds)
+        frames = np.floor((np.asarray(seconds) - header.start_s) * fps + _FRAME_ROUNDING)
+        seconds = header.start_s + (frames + 0.5) / fps
+    return _stored(path, header, seconds) if Path(path).suffix == ".mkv" else flow_to_bytes(_exact(path, seconds))
 
 
 def flow_fields(path: str | PathLike[str]) -> Iterator[tuple[float, Float32[np.ndarray, "h w 2"]]]:
@@ -182,6 +177,14 @@ def _stored(path: str | PathLike[str], header: FlowHeader, seconds: Sequence[flo
     times = np.array(sorted_times(seconds)) - header.start_s
     with open_video(path) as video:
         return _planes(video.frames_at(times).frames)
+
+
+def _exact(path: str | PathLike[str], seconds: Sequence[float] | np.ndarray) -> np.ndarray:
+    """float32 (t, h, w, 2) of an exact file."""
+    times = np.array(sorted_times(seconds))
+    with zipfile.ZipFile(path) as archive:
+        shown = np.searchsorted(_array(archive, SECONDS), times + _SLACK_S, side="right") - 1
+        return np.stack([_array(archive, member(k)) for k in shown.clip(0).tolist()])
 
 
 def _planes(pictures: np.ndarray) -> np.ndarray:
