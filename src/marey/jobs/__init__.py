@@ -8,7 +8,8 @@ from .doctor import Finding, doctor
 from .episodes import FewShot, few_shot
 from .evaluate import evaluate, evaluation_dict
 from .flow import FlowFile, flow
-from .folds import CrossValidation, cross_validate
+from .fold_figures import CrossValidation
+from .folds import cross_validate
 from .fuse import evaluate_together
 from .label_need import LabelNeed
 from .narrate import Narrator, Silent, progress_of

@@ -74,7 +74,10 @@ def out_of_fold(
         else:
             fresh = replace(lesson, model=deepcopy(lesson.model))  # every fold starts from the same fresh weights
             with timed(narrator, f"seed {number}, fold {fold} of {preset.name}"):
-                rows = _answer(fresh, manifest, encoded, train, test, quarantine)
+                setbacks = teach(fresh, manifest, encoded, train, quarantine).setbacks
+                rows = ask(fresh, manifest, encoded, test, quarantine)
+            for setback in setbacks:
+                narrator.say(f"seed {number}, fold {fold} of {preset.name}: {setback}")
             index = np.array(sorted(rows), np.int64)
             scores = np.array([rows[i] for i in index]).reshape(len(index), lesson.task.classes)
             found = FoldAnswers(index, scores, dict(quarantine.reasons))
@@ -86,19 +89,6 @@ def out_of_fold(
 
 def _file(kept: Path, number: int, fold: int) -> Path:
     return kept / f"seed{number}-fold{fold}.npz"
-
-
-def _answer(
-    lesson: Lesson,
-    manifest: Manifest,
-    encoded: dict[int, Tensor] | None,
-    train: np.ndarray,
-    test: np.ndarray,
-    quarantine: Quarantine,
-) -> dict[int, np.ndarray]:
-    """Index of the sample -> (classes,) probabilities from a model trained on the other side of the fold."""
-    teach(lesson, manifest, encoded, train, quarantine)
-    return ask(lesson, manifest, encoded, test, quarantine)
 
 
 def teach(
