@@ -146,12 +146,12 @@ def test_videos_without_vectors_are_refused_in_one_sentence(
     table.write_text("\n".join(["path,label", *rows]) + "\n")
     sentence = (
         f"3 of 5 videos of {table} have no motion vectors that can be read, first {paths[0]}; make copies that have "
-        f"them: marey prepare {table} --out prepared"
+        f"them: marey prepare {table} --kind csv --out prepared"
     )
     out = tmp_path / "run"
     for arguments in (
-        ["train", str(table), "--preset", "vectors_stage", "--out", str(out)],
-        ["evaluate", str(streams[1]), str(table)],
+        ["train", str(table), "--kind", "csv", "--preset", "vectors_stage", "--out", str(out)],
+        ["evaluate", str(streams[1]), str(table), "--kind", "csv"],
     ):
         assert main([*arguments, "-q"]) == 2
         assert capsys.readouterr().err.replace("\n", " ").count(sentence) == 1

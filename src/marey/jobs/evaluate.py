@@ -65,7 +65,9 @@ def evaluate(
         model if isinstance(model, Trained) else open_model(Path(model), device=device, decoder=decoder, flow=flow)
     )
     tell_stored(trained.spec.flow, [sample.path for sample in samples], narrator)
-    refuse_without_vectors(replace(manifest, samples=tuple(samples)), trained.spec, workers=processes, root=root)
+    refuse_without_vectors(
+        replace(manifest, samples=tuple(samples)), trained.spec, workers=processes, kind=kind, root=root
+    )
     return score(
         trained,
         samples,

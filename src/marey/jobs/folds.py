@@ -87,7 +87,7 @@ def cross_validate(
     manifest, official = load_official(data, **source) if folds == SPLITS else (load_data(data, **source), None)
     manifest = _for_folds(manifest)
     choice = choose_preset(manifest, name=preset, device=place)
-    refuse_without_vectors(manifest, choice.preset.clip, workers=processes, root=root)
+    refuse_without_vectors(manifest, choice.preset.clip, workers=processes, kind=kind, root=root)
     fed = with_flow(choice.preset.clip, flow, who=f"preset {choice.preset.name}")
     folder = Path(out) if out else default_folder(f"{Path(data).stem}-folds")
     defaults = {name: value for name, value in defaults_of(cross_validate).items() if name != "folds"}

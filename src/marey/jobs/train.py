@@ -117,7 +117,7 @@ def train(
     manifest = load_data(data, kind=kind, root=root, group_by=group_by, edits=edits)
     refuse_hopeless(manifest)
     choice = Choice(held, "") if held else choose_preset(manifest, name=preset, device=place)
-    refuse_without_vectors(manifest, choice.preset.clip, workers=processes, root=root)
+    refuse_without_vectors(manifest, choice.preset.clip, workers=processes, kind=kind, root=root)
     with timed(narrator, "splitting"):
         manifest = split_data(manifest, seed=seed, workers=processes, narrator=narrator)
     lesson = make_lesson(

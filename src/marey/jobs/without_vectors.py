@@ -12,8 +12,13 @@ from ..video import ClipSpec, lacks_vectors
 MOST_ASKED = 1000  # of a larger data set, about so many videos tell
 
 
-def refuse_without_vectors(manifest: Manifest, spec: ClipSpec, *, workers: int, root: str | Path | None = None) -> None:
-    """DataError where motion vectors are to be fed and most of the videos (of up to MOST_ASKED of them) have none."""
+def refuse_without_vectors(
+    manifest: Manifest, spec: ClipSpec, *, workers: int, kind: str | None, root: str | Path | None
+) -> None:
+    """DataError where motion vectors are to be fed and most of the videos (of about MOST_ASKED of them) have none.
+
+    kind, root  as they were given for reading the data, so that the command that helps has them too
+    """
     if "vectors" not in spec.modality:
         return
     paths = list(dict.fromkeys(sample.path for sample in manifest.samples))
@@ -22,7 +27,8 @@ def refuse_without_vectors(manifest: Manifest, spec: ClipSpec, *, workers: int, 
         without = [path for path, lacks in zip(paths, pool.map(_lacks_vectors, paths), strict=True) if lacks]
     if 2 * len(without) <= len(paths):
         return
-    command = ["marey", "prepare", manifest.source, *([] if root is None else ["--root", str(root)])]
+    flags = [word for flag, value in (("--kind", kind), ("--root", root)) if value for word in (flag, str(value))]
+    command = ["marey", "prepare", manifest.source, *flags]
     raise DataError(
         f"{len(without)} of {counted(len(paths), 'video')} of {manifest.source} have no motion vectors that can be "
         f"read, first {without[0]}; make copies that have them: {shlex.join([*command, '--out', 'prepared'])}"
