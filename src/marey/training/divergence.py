@@ -72,7 +72,7 @@ class LastGood:
         self._candidate: tuple[dict[str, Any], dict[str, Tensor]] | None = None
 
     def is_due(self, at: Position) -> bool:
-        return at.step % GOOD_EVERY == 0
+        return at.good is None or at.step % GOOD_EVERY == 0
 
     def take(self, at: Position) -> None:
         """Before a step: a candidate, all figures up to here being known."""
