@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from shutil import rmtree
 from typing import NoReturn
 
 import cv2
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from marey.app.cli import main
+from marey.data import Sample, read_views
 from marey.errors import MissingExtra, UsageError
 from marey.jobs import Trial, evaluate, evaluate_together, flow, open_model, predict, train
 from marey.jobs.flow_source import with_flow
@@ -190,6 +192,16 @@ def test_folders_of_no_flow_or_of_several_kinds(small_films: Path, tmp_path: Pat
     film = small_films / "up" / "up0.mp4"
     flow(film, out=tmp_path / "a", short_px=64)
     assert with_flow(STAGE, tmp_path, who="x").flow.short_px == 64  # for frames that are fed are reduced bilinearly
+    flow(film, out=tmp_path / "as-fed", preset="two_stream_flow_stage")
+    as_fed = with_flow(STAGE, tmp_path / "as-fed", who="x")
+    assert as_fed == STAGE and as_fed.flow.files, "what is computed anyway"
+    (found, expected) = (read_views(Sample(str(film), {}), spec) for spec in (as_fed, STAGE))
+    np.testing.assert_array_equal(found, expected)
+    with pytest.raises(UsageError, match="says the size of the frames, and so does --short-side; drop one of the two"):
+        flow(film, out=tmp_path / "b", preset="two_stream_flow_stage", short_px=48)
+    with pytest.raises(UsageError, match="is fed rgb; name one that is fed optical flow"):
+        flow(film, out=tmp_path / "b", preset="single_frame_stage")
+    rmtree(tmp_path / "as-fed")
     flow(film, out=tmp_path / "b", short_px=48)
     with pytest.raises(UsageError, match=r"by DIS fast at 64 px \(.*\) and by DIS fast at 48 px \(.*\), and a network"):
         with_flow(STAGE, tmp_path, who="x")

@@ -103,6 +103,7 @@ def test_a_network_computes_from_frames(film: Path) -> None:
 
 def test_how_flow_comes_about_is_kept_with_what_is_fed() -> None:
     assert "flow" not in FLOW.to_dict()  # as ever, and as every model before it was written
+    assert str(FlowSource(short_px=64, resample="bilinear")) == "DIS fast at 64 px, bilinear"
     for source in (FARNEBACK, FlowSource(speed="medium", short_px=64), FlowSource("spynet", None, weights_hash="ab")):
         spec = replace(FLOW, flow=source)
         assert ClipSpec.from_dict(spec.to_dict()) == spec != FLOW

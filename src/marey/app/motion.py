@@ -27,6 +27,9 @@ def flow(
         int | None,
         typer.Option("--short-side", metavar="PX", callback=checked, help="resize to this [default: as they are]"),
     ] = None,
+    preset: Annotated[
+        str | None, typer.Option("--preset", help="resize as this network of flow is fed, to train it on the files")
+    ] = None,
     exact: Annotated[
         bool, typer.Option("--exact", help="float32 in .npz, not bytes (within 20 px, to 0.079 px) in .mkv")
     ] = False,
@@ -57,6 +60,7 @@ def flow(
             speed=speed,
             weights=weights,
             short_px=short_side,
+            preset=preset,
             exact=exact,
             film=film,
             kind=kind,

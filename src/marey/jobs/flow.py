@@ -11,6 +11,7 @@ import numpy as np
 
 from ..data import Quarantine
 from ..errors import UsageError, VideoError
+from ..presets import find_preset
 from ..report import flow_picture
 from ..video import (
     FLOW_METHODS,
@@ -60,6 +61,7 @@ def flow(
     speed: str = "fast",
     weights: str | Path | None = None,
     short_px: int | None = None,
+    preset: str | None = None,
     exact: bool = False,
     film: bool = False,
     kind: str | None = None,
@@ -73,6 +75,8 @@ def flow(
     videos   files, folders or globs, or one annotation file whose videos are meant (`kind` and `root` as for training)
     out      folder; below it, files lie as the videos do below the folder that they have in common
     weights  of a method that is a network, converted: of spynet
+    short_px  short side of the frames; None: as they are
+    preset   of a network of flow: frames are made as it is fed them, and files hold what would be computed for it
     exact    float32 in .npz instead of bytes in .mkv, which are off by up to 0.079 pixels and clamped at 20
     film     write an MP4 beside each, too: arrows on the frames, and the flow in colours with their legend
     workers  threads that compute; None: as many as there are cores
@@ -82,7 +86,7 @@ def flow(
     """
     narrator = narrator or Silent()
     check_range("--short-side", short_px, 16, 8192)
-    source = _source(method, speed, weights, short_px)
+    source = replace(_source(method, speed, weights), **_size(short_px, preset))
     threads = max(1, pick_workers(min(256, os.cpu_count() or 1) if workers is None else workers))
     refuse_file(Path(out))
     paths, _ = videos_of(videos, kind=kind, root=root)
@@ -113,7 +117,21 @@ def flow(
     return made, quarantine.reasons
 
 
-def _source(method: str, speed: str, weights: str | Path | None, short_px: int | None) -> FlowSource:
+def _size(short_px: int | None, preset: str | None) -> dict[str, Any]:
+    """Size and filter of the frames; UsageError for a preset that is fed no flow, or none of a size of their own."""
+    if preset is None:
+        return {"short_px": short_px}
+    clip = find_preset(preset).clip
+    if short_px is not None:
+        raise UsageError(
+            f"--preset {preset} says the size of the frames, and so does --short-side; drop one of the two"
+        )
+    if not clip.fed_flow or clip.squash:
+        raise UsageError(f"--preset {preset} is fed {clip.modality}; name one that is fed optical flow")
+    return {"short_px": clip.short_px, "resample": clip.resample}
+
+
+def _source(method: str, speed: str, weights: str | Path | None) -> FlowSource:
     """What is to compute; UsageError for what is none."""
     if method not in (*FLOW_METHODS, SPYNET):
         raise UsageError(f"--method is {method!r}; it can be {', '.join((*FLOW_METHODS, SPYNET))}")
@@ -125,8 +143,8 @@ def _source(method: str, speed: str, weights: str | Path | None, short_px: int |
             f"weights; --method is {method}"
         )
     if weights is not None:
-        return spynet_source(weights, short_px=short_px)
-    return ready(FlowSource(method, cast(Speed, speed) if method == "dis" else None, short_px))
+        return spynet_source(weights)
+    return ready(FlowSource(method, cast(Speed, speed) if method == "dis" else None))
 
 
 def _leave_out(error: VideoError, quarantine: Quarantine, narrator: Narrator) -> None:

@@ -25,6 +25,7 @@ from ..video import (
     probe,
     refuse_absent,
 )
+from ..video.transform import Resample
 from .narrate import Narrator, progress_of
 
 WAYS = f"dis, {', '.join(f'dis:{speed}' for speed in FLOW_SPEEDS)}, {', '.join(FLOW_METHODS[1:])}, {SPYNET}:FILE"
@@ -49,7 +50,7 @@ def with_same_flow(spec: ClipSpec, asked: str | Path | None, *, who: str) -> Cli
     """`with_flow` for a network that was trained: UsageError where that flow is another than it learned from."""
     found, taught = with_flow(spec, asked, who=who), spec.flow
     if asked is not None and not found.flow.files:  # a method says nothing of sizes
-        found = replace(found, flow=replace(found.flow, short_px=taught.short_px))
+        found = replace(found, flow=replace(found.flow, short_px=taught.short_px, resample=taught.resample))
     if found.flow != taught:
         raise UsageError(
             f"{who} was trained on flow by {taught}, and --flow {asked} is flow by {found.flow}; drop --flow, and flow "
@@ -72,14 +73,14 @@ def ready(source: FlowSource) -> FlowSource:
     return replace(source, network=partial(spynet_flow, load_spynet(weights)))
 
 
-def spynet_source(weights: str | Path, *, short_px: int | None = None) -> FlowSource:
+def spynet_source(weights: str | Path) -> FlowSource:
     """Flow by a converted SPyNet; CheckpointError for a file that holds none."""
     file = Path(weights).absolute()
     if not file.is_file():
         raise UsageError(
             f"the weights {weights} do not exist; `marey weights convert` makes them of a release of SPyNet"
         )
-    source = FlowSource(SPYNET, None, short_px, weights_hash=file_hash(file), weights=str(file))
+    source = FlowSource(SPYNET, None, weights_hash=file_hash(file), weights=str(file))
     return ready(source)
 
 
@@ -135,8 +136,8 @@ def _stored(folder: Path, spec: ClipSpec) -> FlowSource:
             "name a folder of one"
         )
     way = next(iter(ways))
-    if way.short_px == spec.short_px and spec.resample == "area" and not spec.squash:
-        way = replace(way, short_px=None)  # between the very frames that are fed
+    if (way.short_px, way.resample) == (spec.short_px, spec.resample) and not spec.squash:
+        way = replace(way, short_px=None, resample="area")  # between the very frames that are fed
     with suppress(UsageError):  # what computed it is needed for videos alone that have none: see `tell_stored`
         way = ready(way)
     return replace(way, files={header.source_hash: str(path) for path, header in headers.items()})
@@ -156,6 +157,7 @@ def way_of(header: FlowHeader) -> FlowSource:
         header.method,
         cast(Speed | None, header.speed),
         min(header.width, header.height),
+        cast(Resample, header.resample),
         weights_hash=header.weights_hash,
         weights=header.weights,
     )

@@ -101,15 +101,14 @@ def flow_stream(
 
     VideoError where there are not two frames, or one is damaged.
     """
-    source = FlowSource(method, speed if method == "dis" else None, short_px)
-    return stream_of(path, source, resample=resample, start_s=start_s, end_s=end_s, threads=threads)
+    source = FlowSource(method, speed if method == "dis" else None, short_px, resample)
+    return stream_of(path, source, start_s=start_s, end_s=end_s, threads=threads)
 
 
 def stream_of(
     path: Source,
     source: FlowSource,
     *,
-    resample: Resample = "area",
     start_s: float = 0.0,
     end_s: float | None = None,
     threads: int = 1,
@@ -120,7 +119,7 @@ def stream_of(
     refuse_absent(source.method)  # before the first frames are decoded
     see = _grey if source.network is None else _as_is
     with open_video(path) as video, ThreadPoolExecutor(threads) as pool:
-        frames = video.stream(start_s=start_s, end_s=end_s, short_px=source.short_px, resample=resample)
+        frames = video.stream(start_s=start_s, end_s=end_s, short_px=source.short_px, resample=source.resample)
         second, before = next(frames, (0.0, None))
         at_work: deque[tuple[float, Future[np.ndarray]]] = deque()
         before = None if before is None else see(before)

@@ -66,6 +66,7 @@ def extract_flow(
         source.speed,
         width,
         height,
+        resample=source.resample,
         weights_hash=source.weights_hash,
         weights=source.weights,
     )

@@ -38,7 +38,7 @@ def read_with_flow(video: Video, seconds: np.ndarray, spec: ClipSpec) -> UInt8[n
         return np.concatenate([clip.frames[np.searchsorted(asked, seconds)], flow], axis=-1) if both else flow
     if file is None:
         asked = np.unique(np.concatenate([begins, begins + step_s]).clip(0))
-        clip = video.frames_at(asked, short_px=spec.flow.short_px)
+        clip = video.frames_at(asked, short_px=spec.flow.short_px, resample=spec.flow.resample)
         video.refuse_without_motion()
         flow = _fields(clip, asked, begins, step_s, spec.flow)
     else:

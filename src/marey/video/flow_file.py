@@ -43,6 +43,7 @@ class FlowHeader:
     method       as of `FlowSource`; `speed` is None but for "dis"
     width        of the frames between which flow was computed, and of the flow, in pixels; likewise `height`
     start_s      when the first frame appears
+    resample     filter that made the frames so small, where they were made smaller
     weights_hash  of the file of a network's weights, if one computed it; `weights` says where they were
     """
 
@@ -53,6 +54,7 @@ class FlowHeader:
     width: int
     height: int
     start_s: float = 0.0
+    resample: str = "area"
     weights_hash: str | None = None
     weights: str | None = None
     version: int = _VERSION

@@ -23,8 +23,9 @@ class FlowSource:
 
     method        one of FLOW_METHODS, or "spynet"
     speed         of "dis"; None for others
-    short_px      short side of the frames, reduced by area, between which flow is computed, before it is resized to
-                  what is fed, vectors and all; None: between the very frames that are fed
+    short_px      short side of the frames between which flow is computed, before it is resized to what is fed, vectors
+                  and all; None: between the very frames that are fed
+    resample      filter that makes frames of `short_px`
     weights_hash  of the file of a network's weights, which `weights` says where it was
     network       what computes in place of OpenCV: from RGB frames
     files         hash of a video (`source_hash`) -> file of its flow, which is read in place of computing it
@@ -33,6 +34,7 @@ class FlowSource:
     method: str = "dis"
     speed: Speed | None = "fast"
     short_px: int | None = None
+    resample: Literal["area", "bilinear", "bicubic"] = "area"
     weights_hash: str | None = None
     weights: str | None = field(default=None, compare=False)
     network: FlowNetwork | None = field(default=None, compare=False, repr=False)
@@ -48,12 +50,13 @@ class FlowSource:
 
     def __str__(self) -> str:
         """As figures are stamped: "DIS fast", "TV-L1 at 256 px", "SPyNet 0123456789ab"."""
-        parts = [_NAMES[self.method], self.speed, self.weights_hash, self.short_px and f"at {self.short_px} px"]
+        size = self.short_px and f"at {self.short_px} px" + ("" if self.resample == "area" else f", {self.resample}")
+        parts = [_NAMES[self.method], self.speed, self.weights_hash, size]
         return " ".join(part for part in parts if part)
 
     def to_dict(self) -> dict[str, Any]:
         """What tells it from others, and where its weights were."""
-        names = ("method", "speed", "short_px", "weights_hash", "weights")
+        names = ("method", "speed", "short_px", "resample", "weights_hash", "weights")
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
     @classmethod
