@@ -31,7 +31,7 @@ PRESETS = ["single_frame_stage", "motion"]
 def compared(small_films: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compared]:
     out = tmp_path_factory.mktemp("runs") / "c"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("marey.jobs.choose.STEPS_FROM_SCRATCH", 1)
+        patch.setattr("marey.jobs.rules.STEPS_FROM_SCRATCH", 1)
         yield compare(small_films / "annotations.csv", presets=PRESETS, budget=30, folds=2, workers=0, out=out)
 
 
