@@ -21,7 +21,7 @@ from .choose import Wishes, choose_preset
 from .flow_source import tell_stored, with_flow
 from .fold_answers import Fold, out_of_fold
 from .fold_figures import CrossValidation, publish_folds, read_folds, summarize_folds
-from .lesson import make_lesson
+from .lesson import Lesson, as_begun, make_lesson
 from .narrate import Narrator, Silent, tell_left_out
 from .official import load_official
 from .prepare import ClassEdits, check_range, duplicates_of, load_data, pick_decoder, pick_workers, refuse_hopeless
@@ -99,7 +99,29 @@ def cross_validate(
     assignments = official or _assigned(manifest, int(folds), fold_seeds, workers=processes, narrator=narrator)
     command = command_line("train", {**asked, "out": str(folder)}, defaults)
     fresh = not folder.exists()
-    details = {"preset": choice.preset.name, "command": command, **({"flow": str(fed.flow)} if fed.fed_flow else {})}
+    clips = len(official[0][0][0]) if official else len(manifest) * (int(folds) - 1) // int(folds)
+
+    def lesson_of(contender: Preset) -> Lesson:
+        own = contender is choice.preset
+        return make_lesson(
+            contender,
+            manifest,
+            as_begun(wishes, out) if own else wishes,
+            clips=clips,
+            device=place,
+            workers=processes,
+            decoder=reader,
+            flow=flow if own else None,
+            use_cache=use_cache,
+        )
+
+    first = lesson_of(choice.preset)
+    details = {
+        "preset": choice.preset.name,
+        "batch_size": first.batch_size,
+        "command": command,
+        **({"flow": str(fed.flow)} if fed.fed_flow else {}),
+    }
     run = begin_run(folder, asked, manifest, details, defaults=defaults)
     rounds = f"{len(official)} official splits" if official else f"{folds} folds x {counted(fold_seeds, 'seed')}"
     narrator.say(f"{manifest.source}: {manifest.kind}, {counted(len(manifest), 'clip')}, {rounds}")
@@ -108,18 +130,7 @@ def cross_validate(
     answers, stamps = {}, {}
     with named_on_interrupt(run), cleared_unless(run, KEPT_FOLDS, fresh=fresh):
         for contender in _contenders(choice.preset):
-            clips = len(official[0][0][0]) if official else len(manifest) * (int(folds) - 1) // int(folds)
-            lesson = make_lesson(
-                contender,
-                manifest,
-                wishes,
-                clips=clips,
-                device=place,
-                workers=processes,
-                decoder=reader,
-                flow=flow if contender is choice.preset else None,
-                use_cache=use_cache,
-            )
+            lesson = first if contender is choice.preset else lesson_of(contender)
             kept = run.folder / KEPT_FOLDS / contender.name
             answers[contender.name] = out_of_fold(lesson, contender, manifest, assignments, quarantine, kept, narrator)
             stamps[contender.name] = spec_stamp(lesson.spec, contender.name, views="1x1", decoder=reader)

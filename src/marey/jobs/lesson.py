@@ -1,6 +1,6 @@
 """A lesson: everything that training needs to know, decided."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -15,6 +15,7 @@ from ..video import ClipSpec, DecoderName
 from .choose import Wishes, choose_recipe, default_balance
 from .flow_source import with_flow
 from .memory import most_at_once
+from .run import read_run
 from .transfer import Transfer, prepare_transfer, started
 
 
@@ -110,3 +111,10 @@ def make_lesson(
         tensorboard=tensorboard,
         use_cache=use_cache,
     )
+
+
+def as_begun(wishes: Wishes, out: str | Path | None) -> Wishes:
+    """The wishes, with the batch of a run that goes on: there may have been more memory then."""
+    if out is None or wishes.batch_size is not None or not (Path(out) / "run.json").exists():
+        return wishes
+    return replace(wishes, batch_size=read_run(Path(out)).info.get("batch_size"))

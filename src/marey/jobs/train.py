@@ -17,7 +17,7 @@ from .choose import Choice, Wishes, choose_preset, that_takes_clips
 from .evaluate import evaluation_dict, read_evaluations, score
 from .flow_source import tell_stored
 from .learn import learn
-from .lesson import Lesson, make_lesson
+from .lesson import Lesson, as_begun, make_lesson
 from .narrate import Narrator, Silent, tell_left_out, timed
 from .prepare import (
     ClassEdits,
@@ -40,7 +40,6 @@ from .run import (
     default_folder,
     defaults_of,
     named_on_interrupt,
-    read_run,
     refuse_damaged_state,
     write_json,
 )
@@ -123,7 +122,7 @@ def train(
     lesson = make_lesson(
         choice.preset,
         manifest,
-        _as_begun(wishes, out),
+        as_begun(wishes, out),
         clips=len(manifest.part("train")),
         watched=bool(manifest.part("val")),
         start_from=weights,
@@ -143,13 +142,6 @@ def train(
         return _teach(
             run, lesson, choice, manifest, fresh=fresh, views=views, max_bad=max_bad, seed=seed, narrator=narrator
         )
-
-
-def _as_begun(wishes: Wishes, out: str | Path | None) -> Wishes:
-    """The wishes, with the batch of a run that goes on: there may have been more memory then."""
-    if out is None or wishes.batch_size is not None or not (Path(out) / "run.json").exists():
-        return wishes
-    return replace(wishes, batch_size=read_run(Path(out)).info.get("batch_size"))
 
 
 def _starting_point(start_from: str | Path | None, preset: str | None) -> tuple[Path | None, Preset | None]:
