@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from marey.data import Views, cut_views, reading, sliding_views
-from marey.video import ClipSpec, clip_seconds, open_input, open_video, view_seconds, window_starts
+from marey.video import (
+    DIS_FAST,
+    ClipSpec,
+    FlowSource,
+    clip_seconds,
+    open_input,
+    open_video,
+    view_seconds,
+    window_starts,
+)
 from marey.video.clip import Modality
 from marey.video.reel import Reel
 
@@ -27,8 +36,12 @@ def test_windows_are_the_clips_of_their_times(hop_s: float, small_films: Path) -
         np.testing.assert_array_equal(slid, cut_views(video, seconds, SPEC))
 
 
+@pytest.mark.parametrize("flow", [DIS_FAST, FlowSource(short_px=32)])
 @pytest.mark.parametrize("hop_s", [0.4, 0.17])
-def test_no_frame_is_decoded_twice(hop_s: float, small_films: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_frame_is_decoded_twice(
+    hop_s: float, flow: FlowSource, small_films: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = replace(SPEC, flow=flow)
     shown: list[int] = []
     step = Reel.step
 
@@ -38,9 +51,9 @@ def test_no_frame_is_decoded_twice(hop_s: float, small_films: Path, monkeypatch:
             shown.append(self.next.tick)
 
     with open_video(small_films / "up" / "up1.mp4") as video:
-        seconds = windows(SPEC, video.info.fps, video.info.duration_s, hop_s)
+        seconds = windows(spec, video.info.fps, video.info.duration_s, hop_s)
         monkeypatch.setattr(Reel, "step", counted)
-        for _ in sliding_views(video, seconds, SPEC, at_once=2):
+        for _ in sliding_views(video, seconds, spec, at_once=2):
             pass
     assert len(seconds) >= 4 and len(shown) == len(set(shown)) > 10
 

@@ -36,18 +36,48 @@ def read_with_flow(video: Video, seconds: np.ndarray, spec: ClipSpec) -> UInt8[n
         video.refuse_without_motion()
         flow = _fields(clip, asked, begins, step_s, spec.flow)
         return np.concatenate([clip.frames[np.searchsorted(asked, seconds)], flow], axis=-1) if both else flow
+    pictures: Clip | None = None
     if file is None:
         asked = np.unique(np.concatenate([begins, begins + step_s]).clip(0))
-        clip = video.frames_at(asked, short_px=spec.flow.short_px, resample=spec.flow.resample)
+        sized, pictures = _in_step(video, asked, seconds, spec) if both else (_flow_frames(video, asked, spec), None)
         video.refuse_without_motion()
-        flow = _fields(clip, asked, begins, step_s, spec.flow)
+        flow = _fields(sized, asked, begins, step_s, spec.flow)
     else:
         once, back = np.unique(begins.clip(0), return_inverse=True)
         flow = read_flow_bytes(file, once, expected_hash=source_hash(video.info.path), fps=1 / step_s)[back]
         flow[begins > last_s - step_s / 2 - 1e-6] = STILL  # both times are after the last frame began
     size = short_side(video.info.width, video.info.height, spec.short_px)
     flow = resize_flow(flow, (spec.short_px, spec.short_px) if spec.squash else size)
-    return np.concatenate([fed_frames(video, seconds, spec).frames, flow], axis=-1) if both else flow
+    if not both:
+        return flow
+    pictures = pictures or fed_frames(video, seconds, spec)
+    return np.concatenate([pictures.frames, flow], axis=-1)
+
+
+def _flow_frames(video: Video, asked: np.ndarray, spec: ClipSpec) -> Clip:
+    return video.frames_at(asked, short_px=spec.flow.short_px, resample=spec.flow.resample)
+
+
+def _in_step(video: Video, asked: np.ndarray, seconds: np.ndarray, spec: ClipSpec) -> tuple[Clip, Clip]:
+    """Frames of the size of flow at the times `asked`, and as they are fed at `seconds`, both sorted.
+
+    Asked for in the order of time, whatever the size: what is on screen is not decoded again for the other one.
+    """
+    times = [(float(second), to_fed) for to_fed, some in enumerate((asked, seconds)) for second in some]
+    found: tuple[list[Clip], list[Clip]] = ([], [])
+    for second, to_fed in sorted(times):
+        one = np.array([second])
+        found[to_fed].append(fed_frames(video, one, spec) if to_fed else _flow_frames(video, one, spec))
+    sized, fed = (
+        Clip(
+            np.concatenate([clip.frames for clip in clips]),
+            np.concatenate([clip.seconds for clip in clips]),
+            video.info.fps,
+            video.info.path,
+        )
+        for clips in found
+    )
+    return sized, fed
 
 
 def fed_frames(video: Video, seconds: np.ndarray, spec: ClipSpec) -> Clip:
