@@ -11,6 +11,7 @@ from marey.jobs import Plan, plan
 from marey.jobs.choose import Choice
 from marey.jobs.plan import mark
 from marey.presets import find_preset
+from moving_video import write_moving
 
 RULE = Choice(find_preset("motion"), "few clips are few")
 
@@ -97,3 +98,19 @@ def test_a_plan_says_what_it_takes_and_why(small_films: Path, capsys: pytest.Cap
 def test_an_absurd_bound_is_refused(small_films: Path) -> None:
     with pytest.raises(UsageError, match="--within is 0 minutes; it must be more than 0"):
         plan(small_films / "annotations.csv", within_min=0)
+
+
+def test_a_candidate_that_can_read_nothing_is_left_out_with_the_cure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    films = [write_moving(tmp_path / f"{k}.webm", codec="libvpx-vp9", count=3) for k in range(8)]
+    table = tmp_path / "films.csv"
+    rows = [f"{film},{'ab'[k % 2]},{'train' if k < 4 else 'test'}\n" for k, film in enumerate(films)]
+    table.write_text("path,label,split\n" + "".join(rows))
+    command = ["plan", str(table), "--workers", "0", "--preset", "vectors_stage"]
+    assert main(command) == 2
+    said = capsys.readouterr().err.replace("\n", " ")
+    assert "vectors_stage cannot be tried: none of the first clips can be read, such as" in said
+    assert "whose motion vectors cannot be read" in said and "marey prepare" in said
+    (found,) = plan(table, presets=["vectors_stage", "single_frame_stage"], workers=0)
+    assert found.preset == "single_frame_stage" and found.taken

@@ -106,7 +106,7 @@ def plan(
     asked = {"data": str(data), "kind": kind, "root": root, "group_by": group_by, "edits": asdict(edits)}
     asked |= {"device": None if device == "auto" else device, "seed": seed or None}
     asked |= {"decoder": None if decoder == "pyav" else decoder}
-    task, rows = Recognition.of(manifest), []
+    task, rows, left_out = Recognition.of(manifest), [], dict[str, str]()
     for number, preset in enumerate(candidates):
         narrator.progress("measure", number, len(candidates))
         by_rule = preset.name == rule.preset.name
@@ -116,9 +116,12 @@ def plan(
                 row = measure(preset, manifest.part("train"), task, place, workers=processes, decoder=reader, seed=seed)
             rows.append(replace(row, by_rule=by_rule, command=command))
             narrator.detail(f"{preset.name}: {rows[-1].decode_s:.1f} s to decode all, {rows[-1].clip_s:.4f} s a clip")
-        except MissingExtra as missing:
-            narrator.say(f"{preset.name} is left out: {missing}")
+        except (MissingExtra, DataError) as error:
+            left_out[preset.name] = str(error)
+            narrator.say(f"{preset.name} is left out: {error}")
     narrator.progress("measure", len(candidates), len(candidates))
+    if not rows:
+        raise DataError("; ".join(f"{name} cannot be tried: {why}" for name, why in left_out.items()))
     return mark(rows, rule, within_min=within_min)
 
 
@@ -200,7 +203,8 @@ def _decode_some(
     ):
         clips = batch["video"][:, 0]
         return clips, (perf_counter() - begun) / len(clips)
-    raise DataError("none of the first clips can be read; `marey validate` lists what is wrong with them")
+    first, reason = next(iter(quarantine.reasons.items()))
+    raise DataError(f"none of the first clips can be read, such as {first}: {reason}")
 
 
 def _time_steps(
