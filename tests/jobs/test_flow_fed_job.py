@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from shutil import rmtree
+from shutil import copytree, rmtree
 from typing import NoReturn
 
 import cv2
@@ -15,7 +15,7 @@ from marey.app.cli import main
 from marey.data import Sample, read_views
 from marey.errors import MissingExtra, UsageError
 from marey.jobs import Trial, evaluate, evaluate_together, flow, open_model, predict, train
-from marey.jobs.flow_source import with_flow
+from marey.jobs.flow_source import tell_stored, with_flow
 from marey.jobs.transfer import started
 from marey.models import SPyNet
 from marey.presets import find_preset
@@ -116,6 +116,24 @@ def test_what_flow_was_learned_is_recorded_and_obeyed(
     assert evaluate_together([trial.folder, open_model(trial.folder, flow=folder)], table, workers=0, flow=folder)
 
 
+def test_damaged_files_are_counted_among_those_that_are_not_there(
+    small_films: Path, folder: Path, tmp_path: Path
+) -> None:
+    films = [str(small_films / name / f"{name}0.mp4") for name in ("up", "down", "still")]
+    copytree(folder, tmp_path / "flow")
+    harmed = [tmp_path / "flow" / name / f"{name}0.mp4.mkv" for name in ("down", "still")]
+    for file in harmed:
+        file.write_bytes(file.read_bytes()[:-100])
+    source, hears = with_flow(STAGE, tmp_path / "flow", who="x").flow, Hears()
+    tell_stored(source, films, hears)
+    assert hears.told == [
+        "2 of 3 videos have no stored flow of the bytes that they have now, or a damaged file of it, or no constant "
+        f"frame rate (first {films[1]}): theirs is computed by Farneback at 48 px as they are read"
+    ]
+    with pytest.raises(UsageError, match="an undamaged file counts for a video of the same bytes"):
+        tell_stored(source, films[1:], hears)
+
+
 def test_flow_that_was_not_learned_is_refused(trial: Trial, small_films: Path, folder: Path, tmp_path: Path) -> None:
     film = small_films / "up" / "up0.mp4"
     taught = "was trained on flow by Farneback at 48 px, and --flow"
@@ -214,7 +232,7 @@ def test_a_network_of_flow_feeds_others(
     out = tmp_path / "flow"
     assert main([*words, "64", "--method", "spynet", "--weights", str(spynet), "--out", str(out)]) == 0
     header = flow_header(out / "up0.mp4.mkv")
-    assert (header.method, header.speed, header.weights) == ("spynet", None, str(spynet))
+    assert (header.way.method, header.way.speed, header.way.weights) == ("spynet", None, str(spynet))
     stored, computed = (with_flow(STAGE, what, who="x").flow for what in (out, f"spynet:{spynet}"))
     assert stored.weights_hash == computed.weights_hash and stored.short_px == 64 and list(stored.files.values())
     assert computed.network is not None and stored.network is not None

@@ -13,8 +13,9 @@ from marey.errors import UsageError, VideoError
 from marey.jobs import flow, flow_videos
 from marey.jobs.narrate import Silent
 from marey.video import DIS_FAST, Extracted, FlowHeader, FlowSource, flow_header, probe, read_flow
+from moving_video import write_moving
 
-HEADER = FlowHeader("a.mp4", "0" * 64, "dis", "fast", 64, 48)
+HEADER = FlowHeader("a.mp4", "0" * 64, FlowSource(short_px=48), 64, 48)
 
 
 def test_flow_files_lie_as_the_videos_do(small_films: Path, tmp_path: Path) -> None:
@@ -43,6 +44,21 @@ def test_finished_flow_is_not_computed_over(small_films: Path, tmp_path: Path) -
     flow(film, out=tmp_path / "small", short_px=24)
     with pytest.raises(UsageError, match="by DIS fast at 32 x 24; give the same flags"):
         flow(film, out=tmp_path / "small")
+
+
+def test_damaged_flow_by_another_method_is_replaced(small_films: Path, tmp_path: Path) -> None:
+    film, file = small_films / "up" / "up0.mp4", tmp_path / "flow" / "up0.mp4.mkv"
+    flow(film, out=tmp_path / "flow")
+    file.write_bytes(file.read_bytes()[:-1])
+    made, _ = flow(film, out=tmp_path / "flow", method="farneback")
+    assert made[0].computed == 19 and flow_header(file).way == FlowSource("farneback", None, 48)
+
+
+def test_a_video_too_small_is_left_out_and_the_others_are_done(small_films: Path, tmp_path: Path) -> None:
+    tiny = write_moving(tmp_path / "tiny.mp4", size=(20, 10))
+    made, bad = flow([tiny, small_films / "up" / "up0.mp4"], out=tmp_path / "flow")
+    assert [Path(file.video).name for file in made] == ["up0.mp4"]
+    assert list(bad) == [str(tiny)] and bad[str(tiny)].startswith("frames are 20 x 10; flow needs at least 12 x 12")
 
 
 def test_what_cannot_be_read_leaves_no_folder(small_films: Path, tmp_path: Path) -> None:

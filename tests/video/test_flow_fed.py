@@ -84,6 +84,17 @@ def test_flow_of_another_video_or_rate_is_computed(film: Path, tmp_path: Path) -
         read(other, replace(FLOW, flow=replace(source, files=replaced)))
 
 
+@pytest.mark.parametrize("kind", [".mkv", ".npz"])
+def test_flow_of_a_damaged_file_is_computed(film: Path, tmp_path: Path, kind: str) -> None:
+    source = stored(film, tmp_path, replace(FARNEBACK, short_px=32), kind)
+    file = tmp_path / f"film{kind}"
+    file.write_bytes(file.read_bytes()[:-3000])
+    expected = read(film, replace(FLOW, flow=FARNEBACK))
+    np.testing.assert_array_equal(read(film, replace(FLOW, flow=replace(source, short_px=None))), expected)
+    file.unlink()
+    np.testing.assert_array_equal(read(film, replace(FLOW, flow=replace(source, short_px=None))), expected)
+
+
 def test_a_network_computes_from_frames(film: Path) -> None:
     """Of colours, and of a size of its own."""
 
@@ -107,6 +118,7 @@ def test_how_flow_comes_about_is_kept_with_what_is_fed() -> None:
     for source in (FARNEBACK, FlowSource(speed="medium", short_px=64), FlowSource("spynet", None, weights_hash="ab")):
         spec = replace(FLOW, flow=source)
         assert ClipSpec.from_dict(spec.to_dict()) == spec != FLOW
+    assert FlowSource(resample="bicubic") == FlowSource() != FlowSource(short_px=64, resample="bicubic")
     named = FlowSource("spynet", None, 256, weights_hash="0123456789ab", weights="/a", files={"a": "b"})
     assert str(named) == "SPyNet 0123456789ab at 256 px"
     assert named == replace(named, weights="/b", files={})

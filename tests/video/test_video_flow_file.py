@@ -1,19 +1,29 @@
 import json
 import zipfile
-from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import av
 import numpy as np
 import pytest
 
 from marey.errors import VideoError
-from marey.video import FlowSource, extract_flow, flow_extract, flow_stream, flow_to_bytes, open_video
-from marey.video.flow_file import FlowHeader, flow_fields, flow_header, read_flow, read_flow_bytes, source_hash
+from marey.video import (
+    FlowSource,
+    extract_flow,
+    flow_extract,
+    flow_hash,
+    flow_stream,
+    flow_to_bytes,
+    flow_writer,
+    open_video,
+)
+from marey.video.flow_file import FlowHeader, flow_fields, flow_header, read_flow, read_flow_bytes
+from marey.video.flow_hash import source_hash
 from marey.video.flow_writer import FlowWriter
 from moving_video import write_moving
 
-HEADER = FlowHeader("a.mp4", "0" * 64, "dis", "fast", 17, 13)
+HEADER = FlowHeader("a.mp4", "0" * 64, FlowSource(short_px=13), 17, 13)
 MEDIUM, FARNEBACK = FlowSource(speed="medium"), FlowSource("farneback", None)
 KINDS = [".mkv", ".npz"]
 HALF_STEP_PX = 20 / 127 / 2
@@ -73,7 +83,7 @@ def test_flow_of_another_video_is_refused(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_no_flow_file(tmp_path: Path, kind: str) -> None:
+def test_what_is_no_flow_file(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / f"a{kind}"
     with pytest.raises(VideoError, match="there is no such file; check the path"):
         flow_header(path)
@@ -83,8 +93,9 @@ def test_what_is_no_flow_file(tmp_path: Path, kind: str) -> None:
         write_moving(path, count=2)
     with pytest.raises(VideoError, match="is no file of flow; delete it and run `marey flow` again"):
         flow_header(path)
-    write(path, replace(HEADER, version=9))
-    with pytest.raises(VideoError, match="is a file of flow of version 9, not 1; delete it"):
+    monkeypatch.setattr(flow_writer, "VERSION", 9)
+    write(path)
+    with pytest.raises(VideoError, match="is a file of flow of version 9, not 2; delete it"):
         flow_header(path)
     with pytest.raises(VideoError, match=r"is no file of flow; their names end with .mkv or .npz"):
         flow_header(tmp_path / "a.txt")
@@ -137,7 +148,7 @@ def test_the_flow_of_a_video(tmp_path: Path, kind: str, piece_s: float, monkeypa
     video, out, told = write_moving(tmp_path / "a.mp4", fps=30), tmp_path / f"a{kind}", []
     made = extract_flow(video, out, FlowSource(short_px=32), threads=2, progress=lambda *done: told.append(done))
     assert (made.computed, made.fields) == (13, 13) and told == [(k + 1, 13) for k in range(13)]
-    assert made.header == FlowHeader("a.mp4", source_hash(video), "dis", "fast", 48, 32)
+    assert made.header == FlowHeader("a.mp4", source_hash(video), FlowSource(short_px=32), 48, 32)
     expected = dict(flow_stream(video, short_px=32))
     found = read_flow(out, list(expected), expected_hash=source_hash(video))
     assert (flow_to_bytes(found) == flow_to_bytes(np.stack(list(expected.values())))).all()
@@ -150,10 +161,58 @@ def test_what_is_there_is_not_computed_again(tmp_path: Path) -> None:
     bytes_then = out.read_bytes()
     assert extract_flow(video, out) == (made.header, 0, None) and out.read_bytes() == bytes_then
     assert extract_flow(video, out, MEDIUM).computed == 13
-    assert extract_flow(video, out, FARNEBACK).header.speed is None
+    assert extract_flow(video, out, FARNEBACK).header.way.speed is None
     write_moving(video, step=(1, 0))  # another video of the same name
     assert extract_flow(video, out, FARNEBACK).computed == 13
     out.write_text("broken")
+    assert extract_flow(video, out).computed == 13
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("harm", ["shorter", "hole", "index"])
+def test_a_damaged_file_is_not_read_but_made_again(tmp_path: Path, kind: str, harm: str) -> None:
+    video, out = write_moving(tmp_path / "a.mp4"), tmp_path / f"a{kind}"
+    extract_flow(video, out)
+    whole = out.read_bytes()
+    half, entry = len(whole) // 2, whole.rfind(b"PK\1\2")
+    out.write_bytes(
+        {
+            "shorter": whole[: len(whole) * 9 // 10],
+            "hole": whole[:half] + bytes(50) + whole[half + 50 :],
+            "index": whole[: entry + 10] + b"\x63" + whole[entry + 11 :],  # another method of compression
+        }[harm]
+    )
+    for read in (read_flow, read_flow_bytes, lambda path, _: next(flow_fields(path))):
+        with pytest.raises(VideoError, match=r"is damaged: its bytes are not those that were|is no file of flow"):
+            read(out, [0.0])
+    assert extract_flow(video, out).computed == 13 and out.read_bytes() == whole
+
+
+def test_what_the_disk_does_not_give_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "a.mkv")
+
+    def fail(*_: object) -> NoReturn:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(flow_hash, "_hash", fail)
+    with pytest.raises(
+        VideoError, match=r"a.mkv: is damaged: its bytes are not those that were written; run `marey fl"
+    ):
+        read_flow(path, [0.0])
+
+
+def test_pieces_that_were_damaged_are_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flow_extract, "_PIECE_S", 0.0)
+
+    def stop(done: int, _: int) -> None:
+        if done == 5:
+            raise KeyboardInterrupt
+
+    video, out = write_moving(tmp_path / "a.mp4"), tmp_path / "a.mkv"
+    with pytest.raises(KeyboardInterrupt):
+        extract_flow(video, out, progress=stop)
+    piece = tmp_path / ".a.mkv.parts" / "000002.mkv"
+    piece.write_bytes(piece.read_bytes()[:-40])
     assert extract_flow(video, out).computed == 13
 
 
@@ -194,6 +253,16 @@ def test_a_video_of_one_frame(tmp_path: Path) -> None:
         extract_flow(video, tmp_path / "none" / "a.mkv")
 
 
+@pytest.mark.parametrize("source", [FlowSource(), FARNEBACK, FlowSource(short_px=10)])
+def test_a_video_too_small_for_flow(tmp_path: Path, source: FlowSource) -> None:
+    video = write_moving(tmp_path / "a.mp4", size=(20, 10))
+    with pytest.raises(
+        VideoError, match=r"a.mp4: frames are 20 x 10; flow needs at least 12 x 12; leave it out, or en"
+    ):
+        extract_flow(video, tmp_path / "a.mkv", source)
+    assert extract_flow(video, tmp_path / "a.mkv", FlowSource(short_px=16)).computed == 13
+
+
 def test_compact_files_are_videos_with_a_header(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mkv")
     with open_video(path) as video:
@@ -202,4 +271,4 @@ def test_compact_files_are_videos_with_a_header(tmp_path: Path) -> None:
     with av.open(str(path)) as container:
         assert json.loads(container.metadata["COMMENT"])["source_hash"] == "0" * 64
     with zipfile.ZipFile(write(tmp_path / "a.npz")) as archive:
-        assert json.loads(archive.read("header.json"))["method"] == "dis"
+        assert json.loads(archive.read("header.json"))["way"]["method"] == "dis"

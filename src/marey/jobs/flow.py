@@ -25,9 +25,10 @@ from ..video import (
     flow_header,
     open_video,
     probe,
+    refuse_damaged,
     source_hash,
 )
-from .flow_source import ready, spynet_source, way_of
+from .flow_source import ready, spynet_source
 from .flow_videos import extract_all
 from .learn import one_thread
 from .narrate import Narrator, Silent, progress_of
@@ -113,7 +114,7 @@ def flow(
         except VideoError as error:
             _leave_out(error, quarantine, narrator)
             continue
-        made.append(FlowFile(path, str(file), header.width, header.height, header.method, computed, shown))
+        made.append(FlowFile(path, str(file), header.width, header.height, header.way.method, computed, shown))
     return made, quarantine.reasons
 
 
@@ -172,16 +173,16 @@ def refuse_other_flow(file: Path, path: str, source: FlowSource) -> None:
         return
     try:
         held = flow_header(file)
-        there = way_of(held)
         wanted_px = source.short_px or min(probe(path).width, probe(path).height)
-        other = there != replace(source, short_px=wanted_px) and held.source_hash == source_hash(path)
+        if held.way == replace(source, short_px=wanted_px) or held.source_hash != source_hash(path):
+            return  # flow of other bytes is made anew
+        refuse_damaged(file)
     except VideoError:
         return  # damaged, or its video is not there to be read
-    if other:  # flow of other bytes is made anew
-        raise UsageError(
-            f"{file} holds the flow of {path} by {replace(there, short_px=None)} at {held.width} x {held.height}; "
-            "give the same flags, or another --out"
-        )
+    raise UsageError(
+        f"{file} holds the flow of {path} by {replace(held.way, short_px=None)} at {held.width} x {held.height}; "
+        "give the same flags, or another --out"
+    )
 
 
 def write_film(path: str, file: Path, narrator: Narrator) -> str:

@@ -25,7 +25,6 @@ from ..video import (
     probe,
     refuse_absent,
 )
-from ..video.transform import Resample
 from .narrate import Narrator, progress_of
 
 WAYS = f"dis, {', '.join(f'dis:{speed}' for speed in FLOW_SPEEDS)}, {', '.join(FLOW_METHODS[1:])}, {SPYNET}:FILE"
@@ -98,14 +97,14 @@ def tell_stored(source: FlowSource, paths: Iterable[str], narrator: Narrator) ->
     some = counted(len(stored) + len(absent), "video")
     if absent and not stored:
         raise UsageError(
-            f"--flow holds the flow of none of {some}, as they are now: a file counts for a video of the same bytes, "
-            "whose frame rate is constant; `marey flow` makes them"
+            f"--flow holds the flow of none of {some}, as they are now: an undamaged file counts for a video of the "
+            "same bytes, whose frame rate is constant; `marey flow` makes them"
         )
     if absent:
         ready(source)
         narrator.say(
-            f"{len(absent)} of {some} have no stored flow of the bytes that they have now, or no constant frame rate "
-            f"(first {absent[0]}): theirs is computed by {source} as they are read"
+            f"{len(absent)} of {some} have no stored flow of the bytes that they have now, or a damaged file of it, or "
+            f"no constant frame rate (first {absent[0]}): theirs is computed by {source} as they are read"
         )
 
 
@@ -128,7 +127,7 @@ def _stored(folder: Path, spec: ClipSpec) -> FlowSource:
     headers = dict(_headers(folder))
     if not headers:
         raise UsageError(f"{folder} holds no flow; `marey flow DATA --out {folder}` writes it there")
-    ways = {way_of(header): path for path, header in headers.items()}
+    ways = {header.way: path for path, header in headers.items()}
     if len(ways) > 1:
         (one, first), (other, second), *_ = ways.items()
         raise UsageError(
@@ -137,7 +136,7 @@ def _stored(folder: Path, spec: ClipSpec) -> FlowSource:
         )
     way = next(iter(ways))
     if (way.short_px, way.resample) == (spec.short_px, spec.resample) and not spec.squash:
-        way = replace(way, short_px=None, resample="area")  # between the very frames that are fed
+        way = replace(way, short_px=None)  # between the very frames that are fed
     with suppress(UsageError):  # what computed it is needed for videos alone that have none: see `tell_stored`
         way = ready(way)
     return replace(way, files={header.source_hash: str(path) for path, header in headers.items()})
@@ -149,15 +148,3 @@ def _headers(folder: Path) -> Iterable[tuple[Path, FlowHeader]]:
         with suppress(VideoError):  # other files
             if path.is_file() and not hidden:
                 yield path, flow_header(path)
-
-
-def way_of(header: FlowHeader) -> FlowSource:
-    """How the flow of a file was computed."""
-    return FlowSource(
-        header.method,
-        cast(Speed | None, header.speed),
-        min(header.width, header.height),
-        cast(Resample, header.resample),
-        weights_hash=header.weights_hash,
-        weights=header.weights,
-    )

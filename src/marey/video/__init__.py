@@ -9,7 +9,8 @@ from .encode import Prepared, prepare_video, why_prepare
 from .flow import bytes_to_flow, dense_flow, flow_between, flow_stream, flow_to_bytes, refuse_absent
 from .flow_extract import Extracted, extract_flow
 from .flow_fed import flow_file_of
-from .flow_file import FlowHeader, flow_fields, flow_header, read_flow, read_flow_bytes, source_hash
+from .flow_file import FlowHeader, flow_fields, flow_header, read_flow, read_flow_bytes
+from .flow_hash import refuse_damaged, source_hash
 from .flow_source import DIS_FAST, FLOW_METHODS, FLOW_SPEEDS, SPYNET, FlowMethod, FlowNetwork, FlowSource, Speed
 from .flow_writer import FlowWriter
 from .log_mel import log_mel, log_mel_bytes
@@ -79,6 +80,7 @@ __all__ = [
     "read_flow_bytes",
     "read_input",
     "refuse_absent",
+    "refuse_damaged",
     "reorder",
     "residual_to_bytes",
     "resize_short",

@@ -15,7 +15,7 @@ from ..errors import VideoError
 from .clock import clock_of, packet_tick
 from .container import Source, locate, open_container, video_stream
 from .decode import open_video
-from .flow_file import source_hash
+from .flow_hash import source_hash
 from .probe import VideoInfo, probe
 from .soundtrack import Soundtrack
 from .transform import short_side

@@ -54,7 +54,7 @@ def dense_flow(
     """
     height, width = previous.shape[:2]
     if min(height, width) < _LEAST_PX:
-        raise ValueError(f"frames are {width} x {height}; flow needs at least {_LEAST_PX} x {_LEAST_PX}")
+        raise ValueError(_small(previous))
     before, after = _grey(previous), _grey(following)
     if method == "farneback":
         start = np.zeros((height, width, 2), np.float32)
@@ -99,7 +99,7 @@ def flow_stream(
     `short_px` as those of `Video.stream` are; flow is in pixels of that size. `start_s` and `end_s` bound both frames.
     `threads` pairs are computed at a time, in order and to the same values.
 
-    VideoError where there are not two frames, or one is damaged.
+    VideoError where there are not two frames, one is damaged, or they have fewer than 12 pixels a side.
     """
     source = FlowSource(method, speed if method == "dis" else None, short_px, resample)
     return stream_of(path, source, start_s=start_s, end_s=end_s, threads=threads)
@@ -124,6 +124,8 @@ def stream_of(
         at_work: deque[tuple[float, Future[np.ndarray]]] = deque()
         before = None if before is None else see(before)
         video.refuse_without_motion()
+        if before is not None and source.network is None and min(before.shape[:2]) < _LEAST_PX:
+            raise VideoError(video.info.path, f"{_small(before)}; leave it out, or enlarge them (--short-side)")
         found = 0
         try:
             for following_s, frame in frames:
@@ -171,6 +173,11 @@ def resize_flow(flow: UInt8[np.ndarray, "t h w 2"], size: tuple[int, int]) -> UI
     scale = np.array([width / flow.shape[2], height / flow.shape[1]], np.float32)
     how = cv2.INTER_AREA if width < flow.shape[2] else cv2.INTER_LINEAR
     return np.stack([flow_to_bytes(cv2.resize(each, size, interpolation=how) * scale) for each in bytes_to_flow(flow)])
+
+
+def _small(frame: np.ndarray) -> str:
+    height, width = frame.shape[:2]
+    return f"frames are {width} x {height}; flow needs at least {_LEAST_PX} x {_LEAST_PX}"
 
 
 def _grey(frame: np.ndarray) -> np.ndarray:

@@ -21,7 +21,8 @@ from av.error import FFmpegError
 from ..errors import VideoError
 from .container import Source, open_container
 from .flow import stream_of
-from .flow_file import HEADER, SECONDS, FlowHeader, field_times, flow_header, member, source_hash
+from .flow_file import HEADER, SECONDS, FlowHeader, field_times, flow_header, member, whole_header
+from .flow_hash import ROOM, seal, seal_video, source_hash
 from .flow_source import DIS_FAST, FlowSource
 from .flow_writer import BASE, FlowWriter, check_place
 from .probe import probe
@@ -52,24 +53,15 @@ def extract_flow(
     source    how, and at which size; its files do not count
     progress  is told how many fields are done, and how many there are as far as the video's header says
 
-    A file that is there already, of the same bytes and computed in the same way, is left as it is; any other flow file
-    is replaced. What a killed run has done, but for the last 20 seconds of it, is kept beside the file, in a hidden
-    folder, and not computed again.
+    A file that is there already, undamaged, of the same bytes and computed in the same way, is left as it is; any
+    other flow file is replaced. What a killed run has done, but for the last 20 seconds of it, is kept beside the file,
+    in a hidden folder, and not computed again.
     """
     out, info, short_px = Path(out), probe(path), source.short_px
     width, height = (info.width, info.height) if short_px is None else short_side(info.width, info.height, short_px)
     check_place(out)
-    wanted = FlowHeader(
-        Path(info.path).name,
-        source_hash(path),
-        source.method,
-        source.speed,
-        width,
-        height,
-        resample=source.resample,
-        weights_hash=source.weights_hash,
-        weights=source.weights,
-    )
+    way = replace(source, short_px=min(width, height))
+    wanted = FlowHeader(Path(info.path).name, source_hash(path), way, width, height)
     if (there := _header_of(out)) and _same(there, wanted):
         return Extracted(there, 0, None)
     folder = out.with_name(f".{out.name}.parts")
@@ -141,6 +133,7 @@ def _join_compact(pieces: list[Path], part: Path) -> None:
                     if packet.pts is not None:  # the last one is empty
                         packet.pts, packet.dts, packet.stream = packet.pts + later, packet.pts + later, stream
                         joined.mux(packet)
+    seal_video(part)
 
 
 def _join_exact(pieces: list[Path], part: Path) -> None:
@@ -157,17 +150,18 @@ def _join_exact(pieces: list[Path], part: Path) -> None:
             np.lib.format.write_array(file, np.array(seconds))
         with zipfile.ZipFile(pieces[0]) as held:
             joined.writestr(HEADER, held.read(HEADER))
+        joined.comment = ROOM
+    seal(part)
 
 
 def _same(header: FlowHeader, wanted: FlowHeader) -> bool:
-    alike = {"source": wanted.source, "start_s": wanted.start_s, "weights": wanted.weights}
-    return replace(header, **alike) == wanted
+    return replace(header, source=wanted.source, start_s=wanted.start_s) == wanted
 
 
 def _header_of(path: Path) -> FlowHeader | None:
-    """The header of a flow file, None where there is no file that can be used."""
+    """The header of a flow file, None where there is none that is whole."""
     try:
-        return flow_header(path) if path.exists() else None
+        return whole_header(path)
     except VideoError:
         return None
 

@@ -6,21 +6,29 @@ Axes: t times, h rows, w columns, c channels: RGB where it is fed too, then moti
 import numpy as np
 from jaxtyping import UInt8
 
+from ..errors import VideoError
 from .clip import Clip, ClipSpec
 from .decode import Video
 from .flow import STILL, flow_between, flow_to_bytes, resize_flow
-from .flow_file import read_flow_bytes, source_hash
+from .flow_file import read_flow_bytes
+from .flow_hash import refuse_damaged, source_hash
 from .flow_source import FlowSource
 from .probe import VideoInfo
 from .transform import short_side
 
 
 def flow_file_of(info: VideoInfo, source: FlowSource) -> str | None:
-    """The file that holds the flow of a video as it is now; None where there is none.
+    """The undamaged file that holds the flow of a video as it is now; None where there is none.
 
     It leads to the next frame, which where the rate varies is not the one that is on screen a frame's time later.
     """
-    return None if not source.files or info.variable_rate else source.files.get(source_hash(info.path))
+    if not source.files or info.variable_rate or (file := source.files.get(source_hash(info.path))) is None:
+        return None
+    try:
+        refuse_damaged(file)
+    except VideoError:
+        return None
+    return file
 
 
 def read_with_flow(video: Video, seconds: np.ndarray, spec: ClipSpec) -> UInt8[np.ndarray, "t h w c"]:

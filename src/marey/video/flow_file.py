@@ -4,16 +4,17 @@
         lost but what bytes lose. Times are rounded to milliseconds. Players of FFV1 show it
 `.npz`  float32, as computed, uncompressed: `numpy.load(path)["000007"]` is the eighth field, ["seconds"] has the times
 
+The last 32 bytes of either are the SHA-256 of all others; a file of other bytes is not read.
+
 Axes: t fields, h rows, w columns, 2 = (right, down).
 """
 
-import hashlib
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from os import PathLike
 from pathlib import Path
 
@@ -21,14 +22,16 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from ..errors import VideoError
-from .container import Source, locate, open_container
+from .container import open_container
 from .decode import open_video
 from .flow import bytes_to_flow, flow_to_bytes
+from .flow_hash import refuse_damaged
+from .flow_source import FlowSource
 from .vectors import sorted_times
 
 SUFFIXES = (".mkv", ".npz")
 HEADER, SECONDS = "header.json", "seconds.npy"  # in .npz
-_VERSION = 1
+VERSION = 2
 _FRAME_ROUNDING = 1e-3  # of a frame
 _SLACK_S = 5e-4  # by which times are forgiven to be rounded
 _CURE = "delete it and run `marey flow` again"
@@ -40,62 +43,45 @@ class FlowHeader:
 
     source       name of the video
     source_hash  `source_hash` of it
-    method       as of `FlowSource`; `speed` is None but for "dis"
+    way          how it was computed; its `short_px` is never None
     width        of the frames between which flow was computed, and of the flow, in pixels; likewise `height`
     start_s      when the first frame appears
-    resample     filter that made the frames so small, where they were made smaller
-    weights_hash  of the file of a network's weights, if one computed it; `weights` says where they were
     """
 
     source: str
     source_hash: str
-    method: str
-    speed: str | None
+    way: FlowSource
     width: int
     height: int
     start_s: float = 0.0
-    resample: str = "area"
-    weights_hash: str | None = None
-    weights: str | None = None
-    version: int = _VERSION
-
-
-def source_hash(path: Source) -> str:
-    """SHA-256 of the bytes of a video, or of a member of a tar archive, in hexadecimal; read once while the file stays
-    as it is."""
-    place = locate(path)
-    state = place.file.stat()
-    return _hash(place.file, place.offset, place.size, state.st_mtime_ns)
-
-
-@cache
-def _hash(path: Path, offset: int, size: int, _: int) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        file.seek(offset)
-        left = size
-        while left and (block := file.read(min(left, 1 << 20))):
-            digest.update(block)
-            left -= len(block)
-    return digest.hexdigest()
 
 
 def flow_header(path: str | PathLike[str], *, expected_hash: str | None = None) -> FlowHeader:
     """What a flow file says of itself.
 
-    VideoError if it is none, and where `expected_hash` is given and the flow is that of a video of another hash.
+    VideoError if it is none, and where `expected_hash` is given and the flow is that of a video of another hash. The
+    rest of it is not looked at.
     """
     path = Path(path)
     if path.suffix not in SUFFIXES:
         raise VideoError(path, "is no file of flow; their names end with .mkv or .npz")
     try:
-        header = FlowHeader(**json.loads(_header_text(path)))
-    except (ValueError, TypeError):
+        told = json.loads(_header_text(path))
+        version = told.pop("version")
+        header = FlowHeader(**told | {"way": FlowSource.from_dict(told["way"])}) if version == VERSION else None
+    except (ValueError, TypeError, KeyError, AttributeError):
         raise VideoError(path, f"is no file of flow; {_CURE}") from None
-    if header.version != _VERSION:
-        raise VideoError(path, f"is a file of flow of version {header.version}, not {_VERSION}; {_CURE}")
+    if header is None:
+        raise VideoError(path, f"is a file of flow of version {version}, not {VERSION}; {_CURE}")
     if expected_hash is not None and header.source_hash != expected_hash:
         raise VideoError(path, f"holds the flow of other bytes than those of {header.source}; {_CURE}")
+    return header
+
+
+def whole_header(path: str | PathLike[str], *, expected_hash: str | None = None) -> FlowHeader:
+    """`flow_header`; VideoError for a damaged file, too."""
+    header = flow_header(path, expected_hash=expected_hash)
+    refuse_damaged(path)
     return header
 
 
@@ -105,9 +91,9 @@ def read_flow(
     """Flow from the frames on screen at sorted times to the next ones.
 
     After the last field that is the last one, before the first the first one. Errors are those of `flow_header`, and
-    ValueError for times that are not sorted.
+    VideoError for a damaged file, ValueError for times that are not sorted.
     """
-    header = flow_header(path, expected_hash=expected_hash)
+    header = whole_header(path, expected_hash=expected_hash)
     if Path(path).suffix == ".mkv":
         return bytes_to_flow(_stored(path, header, seconds))
     return _exact(path, seconds)
@@ -125,7 +111,7 @@ def read_flow_bytes(
     fps  of the video, where it is constant: a time just before a new frame then belongs to the old one, although the
          times of fields are rounded
     """
-    header = flow_header(path, expected_hash=expected_hash)
+    header = whole_header(path, expected_hash=expected_hash)
     if fps is not None:
         frames = np.floor((np.asarray(seconds) - header.start_s) * fps + _FRAME_ROUNDING)
         seconds = header.start_s + (frames + 0.5) / fps
@@ -134,7 +120,7 @@ def read_flow_bytes(
 
 def flow_fields(path: str | PathLike[str]) -> Iterator[tuple[float, Float32[np.ndarray, "h w 2"]]]:
     """All fields of a file with their times, one in memory at a time."""
-    header = flow_header(path)
+    header = whole_header(path)
     if Path(path).suffix == ".mkv":
         with open_video(path) as video:
             for second, picture in video.stream():
@@ -170,7 +156,7 @@ def _header_text(path: Path) -> bytes | str:
             return archive.read(HEADER)
     except FileNotFoundError:
         raise VideoError(path, "there is no such file; check the path") from None
-    except (zipfile.BadZipFile, KeyError, OSError):
+    except (zipfile.BadZipFile, zlib.error, KeyError, OSError, RuntimeError):  # as it was damaged
         return ""
 
 

@@ -25,7 +25,7 @@ class FlowSource:
     speed         of "dis"; None for others
     short_px      short side of the frames between which flow is computed, before it is resized to what is fed, vectors
                   and all; None: between the very frames that are fed
-    resample      filter that makes frames of `short_px`
+    resample      filter that makes frames of `short_px`; "area" without it
     weights_hash  of the file of a network's weights, which `weights` says where it was
     network       what computes in place of OpenCV: from RGB frames
     files         hash of a video (`source_hash`) -> file of its flow, which is read in place of computing it
@@ -47,6 +47,8 @@ class FlowSource:
             raise ValueError(
                 f"the speed of {self.method} is {self.speed!r}; DIS has {', '.join(FLOW_SPEEDS)}, others None"
             )
+        if self.short_px is None:
+            object.__setattr__(self, "resample", "area")  # it is that of the frames that are fed
 
     def __str__(self) -> str:
         """As figures are stamped: "DIS fast", "TV-L1 at 256 px", "SPyNet 0123456789ab"."""

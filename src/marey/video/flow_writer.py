@@ -2,7 +2,6 @@
 
 import json
 import zipfile
-from dataclasses import asdict
 from fractions import Fraction
 from os import PathLike
 from pathlib import Path
@@ -18,7 +17,8 @@ from jaxtyping import Float32
 
 from ..errors import VideoError
 from .flow import flow_to_bytes
-from .flow_file import HEADER, SECONDS, SUFFIXES, FlowHeader, member
+from .flow_file import HEADER, SECONDS, SUFFIXES, VERSION, FlowHeader, member
+from .flow_hash import ROOM, seal, seal_video
 
 BASE = Fraction(1, 1000)  # seconds; Matroska has no finer times
 
@@ -77,10 +77,13 @@ class FlowWriter:
                 with self._archive.open(SECONDS, "w") as file:
                     np.lib.format.write_array(file, np.array(self._seconds))
                 self._archive.writestr(HEADER, self._text())
+                self._archive.comment = ROOM
                 self._archive.close()
+                seal(self._part)
             elif self._container:
                 self._encode(None)
                 self._container.close()
+                seal_video(self._part)
         except BaseException:
             self.discard()
             raise
@@ -88,7 +91,8 @@ class FlowWriter:
 
     def _text(self) -> str:
         start_s = self._seconds[0] if self._archive else _tick(self._seconds[0]) * float(BASE)
-        return json.dumps(asdict(self.header) | {"start_s": start_s})
+        told = {"way": self.header.way.to_dict(), "start_s": start_s, "version": VERSION}
+        return json.dumps(vars(self.header) | told)
 
     def _begin(self) -> None:
         self._container = av.open(f"file:{self._part}", "w", format="matroska", options={"fflags": "+bitexact"})
