@@ -5,6 +5,7 @@ from pathlib import Path
 from threading import Barrier
 from time import sleep
 
+import cv2
 import numpy as np
 import pytest
 
@@ -12,7 +13,18 @@ from marey.app.cli import main
 from marey.errors import UsageError, VideoError
 from marey.jobs import flow, flow_videos
 from marey.jobs.narrate import Silent
-from marey.video import DIS_FAST, Extracted, FlowHeader, FlowSource, flow_header, probe, read_flow
+from marey.report import flow_film
+from marey.video import (
+    DIS_FAST,
+    Extracted,
+    FlowHeader,
+    FlowSource,
+    VideoWriter,
+    flow_header,
+    open_video,
+    probe,
+    read_flow,
+)
 from moving_video import write_moving
 
 HEADER = FlowHeader("a.mp4", "0" * 64, FlowSource(short_px=48), 64, 48)
@@ -129,10 +141,37 @@ def test_an_annotation_file_names_the_videos(small_films: Path, tmp_path: Path) 
     assert read_flow(made[0].file, [0.0]).shape == (1, 24, 32, 2)
 
 
-def test_a_film_shows_arrows_and_colours(small_films: Path, tmp_path: Path) -> None:
+def test_a_film_shows_arrows_and_colours(small_films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn, draw = [], flow_film.draw_motion
+    monkeypatch.setattr(flow_film, "draw_motion", lambda *a, **k: drawn.append((*a, k)) or draw(*a, **k))
     ((file,), _) = flow(small_films / "up" / "up0.mp4", out=tmp_path / "flow", film=True)
+    assert file.film == str(tmp_path / "flow" / "up0.mp4.flow.mp4")
     info = probe(file.film or "")
-    assert (info.width, info.height, info.frame_count) == (128, 48, 19)
+    assert (info.width, info.height, info.frame_count) == (2 * 480, 360, 20), "small films are enlarged"
+    picture, motion, how = drawn[5]
+    assert picture.shape == (360, 480, 3) and how == {"text_px": 16}
+    assert motion.flow.shape == (48, 64, 2) and motion.step_s == pytest.approx(0.1)
+    with open_video(file.film or "") as video:
+        (frame,) = video.frames_at([0.5]).frames.astype(int)
+    assert (frame[:280, 480:].min(-1) < 160).sum() > 2000, "colours of the square that moves"
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_a_film_tells_how_far_a_picture_moves_in_a_frame(
+    copies: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where each picture is there twice, half of the fields of the file are zeros, and the others twice as long."""
+    shown, paint = [], flow_film.flow_picture
+    monkeypatch.setattr(flow_film, "flow_picture", lambda *a, **k: shown.append((a[0], k["most_px"])) or paint(*a, **k))
+    ground = cv2.GaussianBlur(np.random.default_rng(0).normal(size=(80, 64)), (0, 0), 3)
+    grey = np.clip(128 + 300 * ground, 0, 255).astype(np.uint8)
+    with VideoWriter(tmp_path / "a.mp4", fps=10, size=(64, 48)) as writer:
+        for index in range(12):
+            writer.write(np.repeat(grey[24 - 2 * (index // copies) :][:48, :, None], 3, -1))
+    flow(tmp_path / "a.mp4", out=tmp_path / "flow", film=True)
+    down = [np.median(field[12:-12, 12:-12, 1]) for field, _ in shown]
+    np.testing.assert_allclose(down, [2 / copies] * 12, atol=0.25)
+    assert shown[0][1] == pytest.approx(2 / copies, abs=0.5), "of full colour"
 
 
 def test_the_command_tells_what_it_wrote(small_films: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

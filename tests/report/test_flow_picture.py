@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from marey.report.flow_picture import (
+    ARROW,
     CORNERS,
+    RIM,
     Corner,
     calmest_corner,
     draw_arrows,
@@ -94,15 +96,17 @@ def test_the_whole_picture() -> None:
     alone = flow_picture(field)
     assert alone.shape == (160, 200, 3) and alone[60, 60].tolist() == [255, 0, 0]
     assert (alone[-64:, -64:] == flow_legend(64, 4.0)).all()
-    beside = flow_picture(field, frame=np.zeros((160, 200, 3), np.uint8))
-    assert beside.shape == (160, 400, 3) and (beside[:, 200:] == alone).all() and beside[40:80, 40:90].any()
+    frame = np.full((160, 200, 3), 7, np.uint8)
+    both = flow_picture(field, beside=frame)
+    assert both.shape == (160, 400, 3) and (both[:, 200:] == alone).all() and (both[:, :200] == frame).all()
     assert flow_picture(np.zeros((20, 20, 2), np.float32)).min() == 255  # still, and too small for a legend
 
 
 def test_a_larger_frame_has_the_flow_of_its_smaller_version() -> None:
     field = np.zeros((40, 50, 2), np.float32)
     field[:20, :25] = (4, 0)
-    picture = flow_picture(field, frame=np.zeros((160, 200, 3), np.uint8), legend_px=40, every_px=20)
+    arrows = draw_arrows(np.zeros((160, 200, 3), np.uint8), field, every_px=20, colour=ARROW, edge=RIM)
+    picture = flow_picture(field, beside=arrows, legend_px=40)
     assert picture.shape == (160, 400, 3)
     assert picture[79, 299].tolist() == [255, 0, 0] and picture[81, 250].tolist() == WHITE
     assert (picture[-40:, -40:] == flow_legend(40, 4.0)).all()

@@ -1,7 +1,7 @@
 """The overlay: frames, rate, sound and drawings where they belong; text in any script."""
 
 from fractions import Fraction
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import cv2
@@ -75,13 +75,14 @@ def test_odd_sizes_are_made_even(tmp_path: Path) -> None:
     assert draw_overlay(np.zeros((361, 363, 3), np.uint8), timeline(), 0.0).shape[1] == 364
 
 
-def moving(path: Path, *, frames: int = 6) -> Path:
-    """Noise that moves by 6 pixels to the right a frame, in 240 x 160, at 30 frames a second."""
+def moving(path: Path, *, pictures: int = 6, copies: int = 1) -> Path:
+    """Noise that moves by 6 pixels to the right a picture, in 240 x 160, at 30 frames a second."""
     ground = np.random.default_rng(0).normal(size=(160, 300))
     grey = np.clip(128 + 400 * cv2.GaussianBlur(ground, (0, 0), 4), 0, 255).astype(np.uint8)
     with VideoWriter(path, fps=30, size=(240, 160)) as writer:
-        for i in range(frames):
-            writer.write(np.repeat(grey[:, 40 - 6 * i :][:, :240, None], 3, -1))
+        for i in range(pictures):
+            for _ in range(copies):
+                writer.write(np.repeat(grey[:, 40 - 6 * i :][:, :240, None], 3, -1))
     return path
 
 
@@ -104,6 +105,28 @@ def test_arrows_show_where_things_go(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert drawn[-1][1] is drawn[-2][1]
 
 
+def test_copies_of_a_picture_move_as_it_does(tmp_path: Path) -> None:
+    """Coded once more, they are nearly the same; what stays so for longer stands still."""
+    with open_video(moving(tmp_path / "a.mp4", copies=2)) as video:
+        moved = list(with_motion(video.stream()))
+    assert [round(30 * second) for second, *_ in moved] == list(range(12))
+    motions = [motion for *_, motion in moved if motion is not None]
+    assert len(motions) == 12 and all(motion.step_s == pytest.approx(2 / 30) for motion in motions)
+    assert all(one is other for one, other in zip(motions[::2], motions[1::2], strict=True))
+    shift = [np.median(motion.flow[20:-20, 20:-20], axis=(0, 1)) for motion in motions]
+    np.testing.assert_allclose(shift, [[6 * 128 / 160, 0]] * 12, atol=0.5)
+    read = []
+    still = with_motion((read.append(i) or (i / 30, GREY)) for i in range(100))
+    assert [motion for *_, motion in islice(still, 20)] == [None] * 20 and len(read) == 25
+
+
+def test_flow_that_is_known_leads_to_the_next_picture() -> None:
+    frames = [(i / 10, np.full((48, 64, 3), grey, np.uint8)) for i, grey in enumerate((10, 10, 90, 90, 90, 10))]
+    fields = [np.full((2, 3, 2), step, np.float32) for step in (0, 4, 0, 0, 5)]
+    found = [(float(m.flow.mean()), round(m.step_s, 3)) for *_, m in with_motion(frames, fields) if m is not None]
+    assert found == [(4, 0.2)] * 2 + [(5, 0.3)] * 4
+
+
 def test_a_frame_alone_does_not_move() -> None:
     ((second, frame, motion),) = with_motion([(0.5, GREY)])
     assert (second, frame is GREY, motion) == (0.5, True, None)
@@ -114,7 +137,7 @@ def test_arrows_reach_as_far_as_things_go_but_not_to_the_next() -> None:
     for step_s, long_px in ((0.2, 6), (0.1, 12), (0.01, 18)):
         flow = np.zeros((64, 64, 2), np.float32)
         flow[:20, :20, 0] = 6
-        picture = draw_motion(np.zeros((64, 64, 3), np.uint8), Motion(flow, step_s), every_px=20, thick_px=1)
+        picture = draw_motion(np.zeros((64, 64, 3), np.uint8), Motion(flow, step_s), text_px=10)
         columns = (picture[:, :, 0] > 128).nonzero()[1]
         assert np.ptp(columns) == pytest.approx(long_px, abs=2)
 

@@ -7,12 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-
 from ..data import Quarantine
 from ..errors import UsageError, VideoError
 from ..presets import find_preset
-from ..report import flow_picture
+from ..report import write_flow_film
 from ..video import (
     FLOW_METHODS,
     FLOW_SPEEDS,
@@ -20,10 +18,7 @@ from ..video import (
     Extracted,
     FlowSource,
     Speed,
-    VideoWriter,
-    flow_fields,
     flow_header,
-    open_video,
     probe,
     refuse_damaged,
     source_hash,
@@ -34,8 +29,6 @@ from .learn import one_thread
 from .narrate import Narrator, Silent, progress_of
 from .predict import refuse_file
 from .prepare import check_range, pick_workers, videos_of
-
-FILM_SPEED, FILM_FIELDS = 99, 75  # per cent: of pixels, of fields, whose motion the colours of a film tell apart
 
 
 @dataclass(frozen=True)
@@ -186,20 +179,9 @@ def refuse_other_flow(file: Path, path: str, source: FlowSource) -> None:
 
 
 def write_film(path: str, file: Path, narrator: Narrator) -> str:
-    """An MP4 beside a flow file: the video's frames with arrows, and the flow in colours."""
-    target, info = file.with_name(file.name + ".mp4"), probe(path)
-    header, tell = flow_header(file), progress_of(narrator, f"film of {Path(path).name}")
-    short_px, count = min(header.width, header.height), max(1, (info.frame_count or 2) - 1)
-    sampled = [np.percentile(np.hypot(*field.transpose(2, 0, 1)), FILM_SPEED) for _, field in flow_fields(file)]
-    most_px = max(0.5, float(np.percentile(sampled, FILM_FIELDS)))
-    with (
-        open_video(path) as video,
-        VideoWriter(target, fps=info.fps, size=(2 * header.width, header.height)) as writer,
-    ):
-        frames = video.stream(short_px=short_px)
-        for number, ((_, field), (_, frame)) in enumerate(zip(flow_fields(file), frames, strict=False), 1):
-            writer.write(flow_picture(field, frame=frame, most_px=most_px))
-            tell(min(number, count), count)
+    """A film beside a flow file: match.mp4.flow.mp4 beside match.mp4.mkv."""
+    target = file.with_suffix(".flow.mp4")
+    write_flow_film(path, file, target, progress=progress_of(narrator, f"film of {Path(path).name}"))
     return str(target)
 
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from ..data import cut_views
-from ..report import calmest_corner, flow_picture
+from ..report import ARROW, RIM, calmest_corner, draw_arrows, flow_picture
 from ..results import ClipScore
 from ..video import ClipSpec, motion_in, open_video, view_seconds
 
@@ -32,7 +32,8 @@ def motion_pictures(clips: Iterable[ClipScore], fed: ClipSpec) -> Iterable[tuple
     """(path, JPEG of the motion that a network was fed as `fed` says) of every clip.
 
     It is that of the middle view, at the frame where most moves: arrows on what the network saw of the frame, and
-    beside it colours with their legend.
+    beside it colours with their legend. What is fed spans a frame's time, or that since a keyframe: the fastest arrow
+    is as long as the arrows are apart, or as what was fed where that is more.
     """
     scale = MOTION_PX / fed.side_px
     frames = replace(
@@ -53,16 +54,17 @@ def motion_pictures(clips: Iterable[ClipScore], fed: ClipSpec) -> Iterable[tuple
             frame = cut_views(video, seconds[:, most : most + 1], frames)[0, 0]
         fastest = max(LEAST_PX, float(np.percentile(speeds[most], FASTEST)))
         longer = max(1.0, ARROW_PX / (fastest * frame.shape[0] / motion.shape[1]))
-        picture = flow_picture(
+        arrows = draw_arrows(
+            frame,
             motion[most],
-            frame=frame,
-            most_px=fastest,
-            legend_px=LEGEND_PX,
-            legend_at=calmest_corner(motion[most]),
             every_px=ARROW_PX,
             scale=longer,
             least_px=max(ARROWS_FROM * fastest, ARROWS_FROM_PX),
+            colour=ARROW,
+            edge=RIM,
         )
+        corner = calmest_corner(motion[most])
+        picture = flow_picture(motion[most], beside=arrows, most_px=fastest, legend_px=LEGEND_PX, legend_at=corner)
         yield clip.path, _jpeg(picture)
 
 

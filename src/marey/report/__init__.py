@@ -6,14 +6,17 @@ from .compare_page import MOST_CLIPS, render_comparison
 from .compare_tables import costs_table, labels_table, orders_table, scores_table
 from .figures import timeline_figure
 from .files import read_evaluation, read_timeline, write_evaluation, write_events, write_text, write_timeline
-from .flow_picture import calmest_corner, draw_arrows, flow_colours, flow_legend, flow_picture
+from .flow_film import write_flow_film
+from .flow_picture import ARROW, RIM, calmest_corner, draw_arrows, flow_colours, flow_legend, flow_picture
 from .overlay import draw_overlay, write_overlay
 from .page import render_html
 from .tables import Table, axes_table, breakdown_tables, confusions_table, metrics_table, models_table, per_class_table
 from .words import counted, difference, units, verdict, worst_clips
 
 __all__ = [
+    "ARROW",
     "MOST_CLIPS",
+    "RIM",
     "Table",
     "axes_table",
     "breakdown_tables",
@@ -45,6 +48,7 @@ __all__ = [
     "worst_clips",
     "write_evaluation",
     "write_events",
+    "write_flow_film",
     "write_overlay",
     "write_text",
     "write_timeline",

@@ -20,7 +20,7 @@ from .lettering import blend, lettering
 _STEPS = (15, 6, 4, 11, 13, 6)  # hues from red to yellow, green, cyan, blue, magenta and red again
 _BEYOND = 0.75  # how bright what is faster than the legend is
 _INK = (34, 32, 29)
-ARROW = (255, 214, 10)
+ARROW, RIM = (255, 214, 10), _INK  # on frames
 _LEAST_TEXT_PX = 11
 Corner = Literal["lower right", "lower left", "upper right", "upper left"]
 CORNERS: dict[Corner, tuple[bool, bool]] = {  # (upper, left)
@@ -126,29 +126,22 @@ def calmest_corner(flow: Float[np.ndarray, "h w 2"]) -> Corner:
 def flow_picture(
     flow: Float[np.ndarray, "h w 2"],
     *,
-    frame: UInt8[np.ndarray, "_ _ 3"] | None = None,
+    beside: UInt8[np.ndarray, "_ _ 3"] | None = None,
     most_px: float | None = None,
     legend_px: int = 64,
     legend_at: Corner = "lower right",
-    every_px: int = 16,
-    scale: float | int = 1.0,
-    least_px: float = 0.5,
 ) -> UInt8[np.ndarray, "_ _ 3"]:
-    """Flow in colours with its legend in a corner, and left of it `frame` with arrows where it is given.
+    """Flow in colours with its legend in a corner, and left of it what it goes `beside`, such as a frame with arrows.
 
-    The picture is as large as the frame, whose pixels may be smaller than those of the flow; without one it is as large
-    as the flow. Smaller pictures than two legends have none. `most_px` is as in `flow_colours`, what comes after the
-    legend as in `draw_arrows`.
+    The colours are as large as that, whose pixels may be smaller than those of the flow; without it they are as large
+    as the flow. Smaller pictures than two legends have none. `most_px` is as in `flow_colours`.
     """
     speeds = np.hypot(flow[..., 0], flow[..., 1])
     fastest = most_px or max(float(np.nanmax(speeds, initial=0)), 1e-6)
     picture = flow_colours(flow, most_px=fastest)
-    if frame is not None and frame.shape != picture.shape:
-        picture = cv2.resize(picture, frame.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    if beside is not None and beside.shape != picture.shape:
+        picture = cv2.resize(picture, beside.shape[1::-1], interpolation=cv2.INTER_NEAREST)
     if min(picture.shape[:2]) >= 2 * legend_px:
         rows, columns = (slice(None, legend_px) if first else slice(-legend_px, None) for first in CORNERS[legend_at])
         picture[rows, columns] = flow_legend(legend_px, fastest)
-    if frame is None:
-        return picture
-    arrows = draw_arrows(frame, flow, every_px=every_px, scale=scale, least_px=least_px, colour=ARROW, edge=_INK)
-    return np.concatenate([arrows, picture], 1)
+    return picture if beside is None else np.concatenate([beside, picture], 1)

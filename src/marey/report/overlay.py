@@ -16,7 +16,6 @@ from .lettering import blend, fit, lettering
 from .strip import COLOURS, TEXT, TRACK, Look, clock, draw_band, look_of, place
 
 SMALLEST_PX = 360  # shorter sides are enlarged to this, so that the lettering is legible
-ARROW_SHARE = 2  # squares that have an arrow each, by the height of the lettering
 MOST_SHOWN = 3  # labels in the corner at a time
 CLIP_S = 30.0  # a video no longer than this, without events, shows its best class throughout
 
@@ -32,7 +31,7 @@ def write_overlay(
     """Write `out`, an MP4 of the video with its timeline, at the video's frame rate and with its sound (mono).
 
     With `arrows` the picture shows where things go, as `draw_motion` draws it; the flow is computed on the way.
-    Small videos are enlarged to a short side of 360 pixels. A frame at a time is in memory, two with `arrows`. Labels
+    Small videos are enlarged to a short side of 360 pixels. A frame at a time is in memory, a few with `arrows`. Labels
     may be in any script that a font of this machine has; sound that cannot be decoded becomes silence. Raises
     VideoError where the video cannot be read; then no file is left.
     """
@@ -61,6 +60,13 @@ def draw_overlay(frame: np.ndarray, timeline: Timeline, second: float | int) -> 
     return _compose(look, timeline, draw_band(look, timeline), frame, second, _active(timeline.events)(second))
 
 
+def enlarged(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A frame at the `size` (width, height) of a film."""
+    if frame.shape[1::-1] == size:
+        return frame
+    return cv2.resize(frame, size, interpolation=cv2.INTER_CUBIC if frame.shape[0] < size[1] else cv2.INTER_AREA)
+
+
 def _active(events: Sequence[Segment]) -> Callable[[float], list[Segment]]:
     """second -> the events that hold then, surest first; the seconds must not fall."""
     ahead, current = iter(events), []
@@ -87,12 +93,9 @@ def _compose(
     motion: Motion | None = None,
 ) -> np.ndarray:
     picture = np.empty((look.height + band.shape[0], look.width, 3), np.uint8)
-    enlarged = frame.shape[:2] != (look.height, look.width)
-    how = cv2.INTER_CUBIC if frame.shape[0] < look.height else cv2.INTER_AREA
-    picture[: look.height] = cv2.resize(frame, (look.width, look.height), interpolation=how) if enlarged else frame
+    picture[: look.height] = enlarged(frame, (look.width, look.height))
     if motion is not None:
-        square, thick = ARROW_SHARE * look.text, max(1, look.text // 16)
-        picture[: look.height] = draw_motion(picture[: look.height], motion, every_px=square, thick_px=thick)
+        picture[: look.height] = draw_motion(picture[: look.height], motion, text_px=look.text)
     below = picture[look.height :]
     below[:] = band
     x = place(look, timeline, second)

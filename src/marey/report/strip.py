@@ -41,8 +41,13 @@ class Look:
         return max(8, self.text * 2 // 3)
 
 
+def text_of(width: int, height: int) -> int:
+    """The height of the lettering of a film, in pixels."""
+    return int(np.clip(round(min(width, height) / 22), 14, 72))
+
+
 def look_of(width: int, height: int, timeline: Timeline) -> Look:
-    text = int(np.clip(round(min(width, height) / 22), 14, 72))
+    text = text_of(width, height)
     seconds: dict[str, float] = {}
     for event in timeline.events:
         seconds[event.label] = seconds.get(event.label, 0.0) + event.end_s - event.start_s
