@@ -1,13 +1,13 @@
 """Optical flow: what each method costs and how far off it is, and what its files take, in one table each.
 
-    python bench/flow.py [VIDEO] [--pairs 60] [--per-class 2] [--repeats 3] [--spynet FILE]
+    python bench/flow.py [VIDEO] [--pairs 60] [--per-class 4] [--repeats 3] [--spynet FILE]
 
 cost      one pair of frames at 340 x 256 on one thread: milliseconds of the process, pairs a second, and the same for
           a whole video with its decoding; least of the repeats. The goal is 600 pairs a second in the fastest mode
 accuracy  end-point error in pixels (mean distance between flow and truth) against the exact flow of rendered film, at
           160 x 120, where it does not lead out of sight: everywhere, and where the truth is at least half a pixel.
           "studio" stands still behind its actors; in "street" the camera moves too. "no motion": what zeros would get;
-          the slow ones, TV-L1 and SPyNet, are asked about every EVERY-th pair
+          the slow ones, TV-L1 and SPyNet, are asked about every eighth pair, and timed on three
 files     bytes a pair of a real clip, and the greatest error beyond that of bytes (which is half a step, 0.079 px)
 
 SPyNet takes part with its weights (--spynet, as `marey weights convert` writes them), TV-L1 where OpenCV has it.

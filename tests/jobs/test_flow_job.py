@@ -12,7 +12,9 @@ import pytest
 from marey.app.cli import main
 from marey.errors import UsageError, VideoError
 from marey.jobs import flow, flow_videos
+from marey.jobs.flow_source import with_flow
 from marey.jobs.narrate import Silent
+from marey.presets import find_preset
 from marey.report import flow_film
 from marey.video import (
     DIS_FAST,
@@ -46,7 +48,9 @@ def test_flow_files_lie_as_the_videos_do(small_films: Path, tmp_path: Path) -> N
 def test_finished_flow_is_not_computed_over(small_films: Path, tmp_path: Path) -> None:
     film, out = small_films / "up" / "up0.mp4", tmp_path / "flow"
     flow(film, out=out)
-    sentence = "holds the flow of .* by DIS fast at 64 x 48; give the same flags, or another --out"
+    sentence = (
+        "holds the flow of .* by DIS fast at 64 x 48; give the flags that made it .*--preset NAME.*, or another --out"
+    )
     with pytest.raises(UsageError, match=sentence):
         flow(film, out=out, method="farneback")
     with pytest.raises(UsageError, match=sentence):
@@ -54,7 +58,7 @@ def test_finished_flow_is_not_computed_over(small_films: Path, tmp_path: Path) -
     with pytest.raises(UsageError, match=sentence):
         flow(film, out=out, short_px=24)
     flow(film, out=tmp_path / "small", short_px=24)
-    with pytest.raises(UsageError, match="by DIS fast at 32 x 24; give the same flags"):
+    with pytest.raises(UsageError, match="by DIS fast at 32 x 24; give the flags that made it"):
         flow(film, out=tmp_path / "small")
 
 
@@ -71,6 +75,26 @@ def test_a_video_too_small_is_left_out_and_the_others_are_done(small_films: Path
     made, bad = flow([tiny, small_films / "up" / "up0.mp4"], out=tmp_path / "flow")
     assert [Path(file.video).name for file in made] == ["up0.mp4"]
     assert list(bad) == [str(tiny)] and bad[str(tiny)].startswith("frames are 20 x 10; flow needs at least 12 x 12")
+
+
+def test_videos_of_several_sizes_are_told_of_with_the_cure(tmp_path: Path) -> None:
+    class Hears(Silent):
+        def say(self, sentence: str) -> None:
+            told.append(sentence)
+
+    told, one, other = [], write_moving(tmp_path / "a.mp4", count=3), tmp_path / "b.mp4"
+    with VideoWriter(other, fps=10, size=(64, 48)) as writer:
+        for grey in (10, 90, 10):
+            writer.write(np.full((48, 64, 3), grey, np.uint8))
+    flow([one, other], out=tmp_path / "one", short_px=24, narrator=Hears())
+    flow([other], out=tmp_path / "other", narrator=Hears())
+    assert not told
+    flow([one, other], out=tmp_path / "both", narrator=Hears())
+    (sentence,) = told
+    assert "the videos differ in size" in sentence and "b.mp4 has 48)" in sentence
+    assert "give --preset NAME, or --short-side PX" in sentence
+    with pytest.raises(UsageError, match=r"name a folder of one: .* --preset NAME or --short-side PX"):
+        with_flow(find_preset("two_stream_flow_stage").clip, tmp_path / "both", who="it")
 
 
 def test_what_cannot_be_read_leaves_no_folder(small_films: Path, tmp_path: Path) -> None:

@@ -205,12 +205,15 @@ def test_what_an_edit_list_cuts_off(tmp_path: Path) -> None:
     assert moved[-6:] == [6, 7, 8, 9, 10, 11] and all(0 <= m <= 11 for m in moved)
 
 
-@pytest.mark.parametrize("name, codec", [("a.mp4", "libx265"), ("a.webm", "libvpx-vp9"), ("a.avi", "mjpeg")])
+@pytest.mark.parametrize(
+    "name, codec", [("a.mp4", "libx265"), ("a.webm", "libvpx-vp9"), ("a.avi", "mjpeg"), ("b.mp4", "libsvtav1")]
+)
 def test_codecs_without_vectors(tmp_path: Path, name: str, codec: str) -> None:
     how = {"pix_fmt": "yuvj420p"} if codec == "mjpeg" else {}
     path = write_numbered(tmp_path / name, codec=codec, count=4, **how)
     assert not has_vectors(path)
-    kind = {"libx265": "hevc", "libvpx-vp9": "vp9"}.get(codec, codec)
+    kind = {"libx265": "HEVC", "libvpx-vp9": "VP9", "libsvtav1": "AV1"}.get(codec, codec.upper())
+    assert probe(path).codec == kind.lower()
     with pytest.raises(VideoError, match=f"is {kind} video, whose motion vectors cannot be read; .* `marey prepare`"):
         motion_vectors(path, [0.0])
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -87,6 +87,8 @@ def flow(
     files = places(paths, Path(out), ".npz" if exact else ".mkv")
     for path, file in zip(paths, files, strict=True):
         refuse_other_flow(file, path, source)
+    if source.short_px is None:
+        _warn_of_sizes(paths, narrator)
     quarantine, extracted = Quarantine(total=len(paths), limit=max_bad), dict[int, Extracted]()
 
     def found(index: int, result: Extracted | VideoError) -> None:
@@ -174,8 +176,26 @@ def refuse_other_flow(file: Path, path: str, source: FlowSource) -> None:
         return  # damaged, or its video is not there to be read
     raise UsageError(
         f"{file} holds the flow of {path} by {replace(held.way, short_px=None)} at {held.width} x {held.height}; "
-        "give the same flags, or another --out"
+        "give the flags that made it (--method, --speed, and --preset NAME or --short-side PX for the size), or "
+        "another --out"
     )
+
+
+def _warn_of_sizes(paths: Sequence[str], narrator: Narrator) -> None:
+    """Say so where the short sides of videos differ, and so those of their flow."""
+    first: tuple[str, int] | None = None
+    for path in paths:
+        with suppress(VideoError):  # left out later
+            info = probe(path)
+            short_px = min(info.width, info.height)
+            first = first or (path, short_px)
+            if short_px != first[1]:
+                narrator.say(
+                    f"the videos differ in size ({first[0]} has {first[1]} rows or columns, {path} has {short_px}), "
+                    "and no network learns from flow of several sizes; to train one on it, give --preset NAME, or "
+                    "--short-side PX"
+                )
+                return
 
 
 def write_film(path: str, file: Path, narrator: Narrator) -> str:

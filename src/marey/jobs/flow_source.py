@@ -132,7 +132,8 @@ def _stored(folder: Path, spec: ClipSpec) -> FlowSource:
         (one, first), (other, second), *_ = ways.items()
         raise UsageError(
             f"{folder} holds flow by {one} ({first}) and by {other} ({second}), and a network learns from one; "
-            "name a folder of one"
+            "name a folder of one: `marey flow` with another --out, and with --preset NAME or --short-side PX where "
+            "videos differ in size, makes one"
         )
     way = next(iter(ways))
     if (way.short_px, way.resample) == (spec.short_px, spec.resample) and not spec.squash:

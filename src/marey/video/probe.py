@@ -32,6 +32,7 @@ class VideoInfo:
     duration_s     from the presentation start to the end of the last frame: to the later one of the ends that the
                    packet of the frame shown last and the header of the stream state, unless the header's is a lie
     frame_count    None where the header does not say; that of AVI counts frames left out because nothing changed
+    codec          FFmpeg's name of it, whichever decoder reads it: h264, av1
     rotation       degrees counter-clockwise by which decoded frames are turned to be shown: 0, 90, 180 or 270
     audio_rate     samples per second of the first audio stream, None without audio
     variable_rate  the time between frames changes
@@ -105,7 +106,7 @@ def describe(container: InputContainer, stream: VideoStream, path: str, rotation
         fps=rate,
         duration_s=end_s,
         frame_count=count,
-        codec=stream.codec_context.name,
+        codec=stream.codec_context.codec.canonical_name,
         rotation=rotation,
         audio_rate=sound,
         variable_rate=variable,

@@ -170,7 +170,8 @@ def _why_none(container: InputContainer, stream: VideoStream) -> str | None:
     if len(keys) == 1:
         return ONE_FRAME
     if name not in _CODECS:
-        return f"is {name} video, whose motion vectors cannot be read; make an H.264 copy of it with `marey prepare`"
+        kind = stream.codec_context.codec.canonical_name.upper()  # not that of one of its decoders
+        return f"is {kind} video, whose motion vectors cannot be read; make an H.264 copy of it with `marey prepare`"
     if all(keys):
         cure = "make a copy that has them with `marey prepare`"
         return f"has no motion vectors, because each of its frames is coded on its own; {cure}"
