@@ -161,7 +161,7 @@ def sorted_times(seconds: Sequence[float] | np.ndarray) -> list[float]:
 
 def _why_none(container: InputContainer, stream: VideoStream) -> str | None:
     """Why a video has no motion vectors, in words; None if it has. What is not listed is left at another place."""
-    name = stream.codec_context.name
+    name = stream.codec_context.codec.canonical_name  # not that of one of its decoders
     if is_listed(container, stream):
         keys = [entry.is_keyframe for entry in stream.index_entries]
     else:
@@ -170,8 +170,8 @@ def _why_none(container: InputContainer, stream: VideoStream) -> str | None:
     if len(keys) == 1:
         return ONE_FRAME
     if name not in _CODECS:
-        kind = stream.codec_context.codec.canonical_name.upper()  # not that of one of its decoders
-        return f"is {kind} video, whose motion vectors cannot be read; make an H.264 copy of it with `marey prepare`"
+        cure = "make an H.264 copy of it with `marey prepare`"
+        return f"is {name.upper()} video, whose motion vectors cannot be read; {cure}"
     if all(keys):
         cure = "make a copy that has them with `marey prepare`"
         return f"has no motion vectors, because each of its frames is coded on its own; {cure}"
