@@ -136,7 +136,7 @@ def compare(
         narrator=narrator,
     )
     pooled = Pooled(manifest, parts, seed)
-    with named_on_interrupt(run), cleared_unless(run, LADDER_FILE, fresh=fresh):
+    with named_on_interrupt(run), cleared_unless(run, LADDER_FILE, fresh=fresh), clock.kept():
         contenders, left_out = line_up(contest, ladder, run)
         stopped = _race(contest, contenders, pooled)
         left_out |= {c.preset.name: stopped[c.preset.name] for c in contenders if not c.done(folds)}
@@ -165,7 +165,10 @@ def _ladder(names: Sequence[str]) -> list[Preset]:
     given = [preset_of_clips(name) for name in dict.fromkeys(names or LADDER)]
     usual = SINGLE_FRAMES[0 if imagenet_is_installed() else 1]
     first = next((preset for preset in given if preset.name in SINGLE_FRAMES), None) or find_preset(usual)
-    return [first, *(preset for preset in given if preset is not first)]
+    others = [preset for preset in given if preset is not first]
+    if not others:
+        raise UsageError(f"--presets names {first.name} alone, which is nothing to compare; name another beside it")
+    return [first, *others]
 
 
 def _to_compare_on(manifest: Manifest, narrator: Narrator) -> Manifest:

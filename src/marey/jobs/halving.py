@@ -6,7 +6,8 @@ and scores of the same folds are of the same clips.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil, floor
 from pathlib import Path
@@ -61,6 +62,15 @@ class Clock:
 
     def keep(self) -> None:
         write_json(self._file, {"seconds": self.spent_s})
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Whatever ends the block, what was spent until then counts, unless the run's folder has gone with it."""
+        try:
+            yield
+        finally:
+            if self._file.parent.exists():
+                self.keep()
 
 
 def rungs(folds: int) -> list[tuple[int, ...]]:

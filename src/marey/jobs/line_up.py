@@ -120,12 +120,14 @@ def _look_at(
         raise UsageError(f"{ladder[0].name}, with which all others are compared, {unfit[ladder[0].name]}")
     needs = {preset.name: _need(contest, preset, costs[preset.name]) for preset in ladder if preset.name in costs}
     first = ladder[0].name
-    alone = needs[first].seconds(folds, needs[first].epochs)
-    shares = share_out(needs, FOR_TRAINING * clock.left_s, folds=folds)
-    shares[first] = Share(needs[first].epochs, alone)  # it is always tried, whatever it leaves the others
-    if len(ladder) > 1 and not any(isinstance(share, Share) for name, share in shares.items() if name != first):
+    alone = needs[first].seconds(
+        folds, needs[first].epochs
+    )  # it is tried in all folds, and what it leaves is shared out
+    others = {name: need for name, need in needs.items() if name != first}
+    shares = share_out(others, FOR_TRAINING * clock.left_s - alone, folds=folds) if others else {}
+    if not any(isinstance(share, Share) for share in shares.values()):
         raise UsageError(_too_little(clock, needs, unfit, first, folds))
-    return costs, {**shares, **unfit}, answering
+    return costs, {first: Share(needs[first].epochs, alone), **shares, **unfit}, answering
 
 
 def _too_little(clock: Clock, needs: Mapping[str, Need], unfit: Mapping[str, str], first: str, folds: int) -> str:

@@ -1,7 +1,7 @@
 """What a comparison found: figures of every candidate, what motion and labels are worth, and which one to take."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from ..report import MOST_CLIPS, render_comparison, write_text
 from ..results import Candidate, ClipScore, Comparison, Estimate, LabelCurve, OrderTest
 from ..tasks import Recognition
 from ..video import FRAME_ORDERS
-from .contender import SHARES, Contender, Part, label_count, share_name
+from .contender import SHARES, Contender, Part, has_order, label_count, share_name
 from .pictures import thumbnails
 from .publish import data_notes
 from .run import Run, write_json
@@ -116,6 +116,7 @@ def summarize(
     candidates.sort(key=lambda c: (c.preset != best, -c.score.value))
     orders = [test for name in dict.fromkeys((best, *finalists)) if (test := _order_test(data, tried[name]))]
     curves = [curve for name in dict.fromkeys((best, single)) if (curve := _label_curve(data, tried[name]))]
+    moving = {name for name, contender in tried.items() if has_order(contender)}
     groups = {sample.group for sample in manifest.samples} - {None}
     return Comparison(
         title=title,
@@ -133,11 +134,11 @@ def summarize(
         candidates=tuple(candidates),
         orders=tuple(orders),
         label_curves=tuple(curves),
-        only_temporal=() if best == single else data.won(answers[best], answers[single]),
+        only_temporal=data.won(answers[best], answers[single]) if best in moving else (),
         recommended=best,
         reason=_reason(best, candidates),
         command=command(best),
-        advice=_advice(best, single, behind.get(single), next((t for t in orders if t.preset == best), None)),
+        advice=_advice(candidates, single, moving, next((t for t in orders if t.preset == best), None)),
         budget_minutes=budget,
         minutes=spent,
         notes=(*notes, *data_notes(manifest)),
@@ -214,6 +215,9 @@ def _reason(best: str, candidates: Sequence[Candidate]) -> str:
     top, *rest = candidates
     rivals = [c for c in rest if not c.stopped]
     said = f"{best} is right most often of those that were tried in all folds: {_percent(top.score)}"
+    ahead = [c for c in rest if c.stopped and c.behind is not None and c.behind.low > 0]
+    if ahead:
+        return f"{said}; but {_names(ahead)} led it beyond chance in fewer folds: give a larger --budget to be sure."
     if not rivals:
         return f"{said}."
     close = [c for c in rivals if c.behind is not None and c.behind.high >= 0]
@@ -225,20 +229,20 @@ def _reason(best: str, candidates: Sequence[Candidate]) -> str:
     return f"{said}. Its lead over {_names(close)} is not beyond chance.{hint}"
 
 
-def _advice(best: str, single: str, behind: Estimate | None, test: OrderTest | None) -> str:
-    """Whether the data need motion."""
-    if behind is None:
-        return (
-            f"No model of motion that was tried is better than {single}, which sees one frame: on these data, motion "
-            "is worth nothing that could be measured."
-        )
+def _advice(candidates: Sequence[Candidate], single: str, moving: Collection[str], test: OrderTest | None) -> str:
+    """Whether the data need motion; the first of the candidates is the best, `moving` are those that see it."""
+    best, *rest = candidates
+    behind = next((c.behind for c in rest if c.preset == single), None)
+    if best.preset not in moving:
+        return _without_motion(best, rest, behind, single, moving)
+    assert behind is not None, "the single-frame model is tried in all folds"
     lead = f"{-100 * behind.value:.1f} points [{-100 * behind.high:.1f}, {-100 * behind.low:.1f}]"
     if behind.high < 0:
-        said = f"Your data need motion: against a single frame, {best} gains {lead}, beyond chance."
+        said = f"Your data need motion: against a single frame, {best.preset} gains {lead}, beyond chance."
     else:
         said = (
             "Whether your data need motion cannot be told from so few clips: "
-            f"against a single frame, {best} gains {lead}."
+            f"against a single frame, {best.preset} gains {lead}."
         )
     if test is None:
         return said
@@ -251,6 +255,30 @@ def _advice(best: str, single: str, behind: Estimate | None, test: OrderTest | N
         return f"{said}: the direction of time counts."
     return f"{said}: " + (
         "movement counts, its direction does not." if frozen.value < filmed.low else "it looks at what frames show."
+    )
+
+
+def _without_motion(
+    best: Candidate, rest: Sequence[Candidate], behind: Estimate | None, single: str, moving: Collection[str]
+) -> str:
+    """What can be said of motion where the best sees single frames."""
+    said = ""
+    if behind is not None:
+        gain = f"{-100 * behind.value:.1f} points [{-100 * behind.high:.1f}, {-100 * behind.low:.1f}]"
+        said = f"What {best.preset} gains over {single}, {gain}, is not motion: it too looks at frames one by one. "
+    asked = [(c, c.behind) for c in rest if c.preset in moving and c.behind is not None]
+    if not asked:
+        return f"{said}No model that sees motion was tried, so nothing is known of what it is worth."
+    near, gap = max(asked, key=lambda pair: pair[1].value)
+    points = f"{100 * gap.value:+.1f} points [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]"
+    if gap.low > 0:
+        return (
+            f"{said}Whether your data need motion is open: on the clips that both answered, {near.preset} is "
+            f"{points} from {best.preset}, and it was not tried in all folds; give a larger --budget."
+        )
+    return (
+        f"{said}No model of motion that was tried is better than {best.preset} beyond chance: the nearest, "
+        f"{near.preset}, is {points} from it on the clips that both answered."
     )
 
 
