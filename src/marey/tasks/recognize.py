@@ -54,7 +54,8 @@ class Recognition:
                         known = ", ".join(self.heads[head][:5]) + (", ..." if len(self.heads[head]) > 5 else "")
                         raise UsageError(
                             f"{sample.path} has the {head} {label!r}, which the model does not know ({known}); "
-                            "rename it with --rename, leave it out with --leave-out, or train a model on this data"
+                            "rename it or leave it out (--rename and --leave-out, or in the annotations), or train a "
+                            "model on this data"
                         )
                     rows[row, column[label]] = 1
         return rows
