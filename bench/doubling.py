@@ -22,6 +22,7 @@ from marey.app.console import Terminal
 from marey.data import Manifest, Quarantine, read_manifest
 from marey.jobs import Narrator
 from marey.jobs.features import encode_samples
+from marey.jobs.label_need import evenly
 from marey.metrics import fit_label_curve
 from marey.presets import create_model, find_preset
 from marey.results import Estimate
@@ -80,23 +81,12 @@ def encode(manifest: Manifest, preset: str, narrator: Narrator) -> Clips:
 def run_cell(clips: Clips, preset: str, seed: int) -> Cell:
     """One draw of the training clips: {"clips": the sizes, "right": a row of 0 and 1 for each, "groups"}."""
     splits = np.array([sample.split for sample in clips.manifest.samples])
-    order = evenly(clips.truth, np.flatnonzero(splits == "train"), seed)
+    order = evenly(clips.truth, np.flatnonzero(splits == "train"), np.random.default_rng(seed))
     test = np.flatnonzero(splits != "train")
     sizes = [round(share * len(order)) for share in SHARES]
     how = Choice(PRESETS[preset], 0.004, weighted=True)  # as the preset is shipped
     right = [is_right(learn(clips, order[:size], test, how), how.blocks, clips.truth[test]).tolist() for size in sizes]
     return {"clips": sizes, "right": right, "groups": [clips.groups[i] for i in test.tolist()]}
-
-
-def evenly(truth: np.ndarray, clips: np.ndarray, seed: int) -> np.ndarray:
-    """The clips in an order whose every beginning has about as many of each class."""
-    draw = np.random.default_rng(seed)
-    clips = draw.permutation(clips)
-    turn = np.empty(len(clips))  # the first clips of all classes, in any order, then the second ones...
-    for label in np.unique(truth):
-        of_class = np.flatnonzero(truth[clips] == label)
-        turn[of_class] = np.arange(len(of_class)) + draw.random(len(of_class))
-    return clips[np.argsort(turn)]
 
 
 def foretold(cell: Cell) -> Estimate:

@@ -52,7 +52,7 @@ def label_need(
         centred = features - features[learn].mean(0)
         units = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
         for _ in range(DRAWS):
-            order = _evenly(classes, learn, rng)
+            order = evenly(classes, learn, rng)
             for row, size in enumerate(sizes):
                 said = linear_head(units[order[:size]], classes[order[:size]], units[ask])
                 right[row, ask] += (said == classes[ask]) / DRAWS
@@ -68,7 +68,7 @@ def label_need(
     return LabelNeed(target, sizes[int(reached[0])] if len(reached) else None, foretold, steps, curve)
 
 
-def _evenly(classes: np.ndarray, clips: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def evenly(classes: np.ndarray, clips: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The clips in an order whose every beginning has about as many of each class."""
     clips = rng.permutation(clips)
     turn = np.empty(len(clips))

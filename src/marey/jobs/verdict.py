@@ -236,7 +236,7 @@ def _advice(candidates: Sequence[Candidate], single: str, moving: Collection[str
     if best.preset not in moving:
         return _without_motion(best, rest, behind, single, moving)
     assert behind is not None, "the single-frame model is tried in all folds"
-    lead = f"{-100 * behind.value:.1f} points [{-100 * behind.high:.1f}, {-100 * behind.low:.1f}]"
+    lead = _lead(behind)
     if behind.high < 0:
         said = f"Your data need motion: against a single frame, {best.preset} gains {lead}, beyond chance."
     else:
@@ -264,7 +264,7 @@ def _without_motion(
     """What can be said of motion where the best sees single frames."""
     said = ""
     if behind is not None:
-        gain = f"{-100 * behind.value:.1f} points [{-100 * behind.high:.1f}, {-100 * behind.low:.1f}]"
+        gain = _lead(behind)
         said = f"What {best.preset} gains over {single}, {gain}, is not motion: it too looks at frames one by one. "
     asked = [(c, c.behind) for c in rest if c.preset in moving and c.behind is not None]
     if not asked:
@@ -280,6 +280,11 @@ def _without_motion(
         f"{said}No model of motion that was tried is better than {best.preset} beyond chance: the nearest, "
         f"{near.preset}, is {points} from it on the clips that both answered."
     )
+
+
+def _lead(behind: Estimate) -> str:
+    """What another one is behind by, as what the best leads it by."""
+    return f"{-100 * behind.value:.1f} points [{-100 * behind.high:.1f}, {-100 * behind.low:.1f}]"
 
 
 def _names(candidates: Sequence[Candidate]) -> str:
