@@ -32,6 +32,7 @@ from .intervals import (
 from .label_curve import fit_label_curve
 from .labelling import label_next, uncertainty
 from .novelty import ClassMeans, accepted, clips_to_accept, energy
+from .paired import SIGNIFICANT, holm, sign_flip_test
 from .ranking import average_precision, mean_average_precision, precision_recall_curve, rank, roc_auc, roc_curve
 from .temperature import fit_temperature, negative_log_likelihood
 from .thresholds import (
@@ -49,6 +50,7 @@ from .thresholds import (
 
 __all__ = [
     "CLASSIFIERS",
+    "SIGNIFICANT",
     "ClassFigures",
     "ClassMeans",
     "Reliability",
@@ -77,6 +79,7 @@ __all__ = [
     "fit_temperature",
     "group_codes",
     "halfway",
+    "holm",
     "label_next",
     "linear_head",
     "mean_average_precision",
@@ -91,6 +94,7 @@ __all__ = [
     "roc_auc",
     "roc_curve",
     "share_at_least",
+    "sign_flip_test",
     "stacked_scores",
     "supportable_rate",
     "threshold_for_false_alarms",
