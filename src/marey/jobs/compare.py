@@ -117,47 +117,47 @@ def compare(
     fresh = not folder.exists()
     named = ",".join(presets) or None
     details = {"command": command_line("compare", {**asked, "presets": named, "out": str(folder)}, defaults)}
-    run = begin_run(folder, asked, manifest, details, defaults=defaults)
-    clock = Clock(run.folder / CLOCK_FILE, 60 * budget)
-    narrator.say(
-        f"{manifest.source}: {manifest.kind}, {counted(len(manifest), 'clip')}, {counted(folds, 'fold')}; "
-        f"{minutes(clock.left_s)} are left; run: {run.folder}"
-    )
-    contest = Contest(
-        manifest=manifest,
-        parts=parts,
-        device=place,
-        workers=processes,
-        decoder=reader,
-        seed=seed,
-        use_cache=use_cache,
-        quarantine=Quarantine(total=len(manifest), limit=max_bad),
-        clock=clock,
-        narrator=narrator,
-    )
-    pooled = Pooled(manifest, parts, seed)
-    with named_on_interrupt(run), cleared_unless(run, LADDER_FILE, fresh=fresh), clock.kept():
-        contenders, left_out = line_up(contest, ladder, run)
-        stopped = _race(contest, contenders, pooled)
-        left_out |= {c.preset.name: stopped[c.preset.name] for c in contenders if not c.done(folds)}
-        _ask_further(contest, contenders, stopped, pooled)
-    tell_left_out(narrator, contest.quarantine.reasons)
-    shared = {name: value for name, value in asked.items() if name not in ("presets", "budget", "folds", "max_bad")}
-    with timed(narrator, "report"):
-        result = summarize(
-            contenders,
-            stopped,
-            pooled,
-            title=run.folder.name,
-            budget=budget,
-            spent=clock.spent_s / 60,
-            notes=[f"{name} was left out: {why}." for name, why in left_out.items()],
-            left_out=contest.quarantine.reasons,
-            command=lambda preset: command_line("train", {**shared, "preset": preset}, defaults),
+    with begin_run(folder, asked, manifest, details, defaults=defaults) as run:
+        clock = Clock(run.folder / CLOCK_FILE, 60 * budget)
+        narrator.say(
+            f"{manifest.source}: {manifest.kind}, {counted(len(manifest), 'clip')}, {counted(folds, 'fold')}; "
+            f"{minutes(clock.left_s)} are left; run: {run.folder}"
         )
-        clock.keep()
-        publish_comparison(run, result)
-    return Compared(run.folder, result)
+        contest = Contest(
+            manifest=manifest,
+            parts=parts,
+            device=place,
+            workers=processes,
+            decoder=reader,
+            seed=seed,
+            use_cache=use_cache,
+            quarantine=Quarantine(total=len(manifest), limit=max_bad),
+            clock=clock,
+            narrator=narrator,
+        )
+        pooled = Pooled(manifest, parts, seed)
+        with named_on_interrupt(run), cleared_unless(run, LADDER_FILE, fresh=fresh), clock.kept():
+            contenders, left_out = line_up(contest, ladder, run)
+            stopped = _race(contest, contenders, pooled)
+            left_out |= {c.preset.name: stopped[c.preset.name] for c in contenders if not c.done(folds)}
+            _ask_further(contest, contenders, stopped, pooled)
+        tell_left_out(narrator, contest.quarantine.reasons)
+        shared = {name: value for name, value in asked.items() if name not in ("presets", "budget", "folds", "max_bad")}
+        with timed(narrator, "report"):
+            result = summarize(
+                contenders,
+                stopped,
+                pooled,
+                title=run.folder.name,
+                budget=budget,
+                spent=clock.spent_s / 60,
+                notes=[f"{name} was left out: {why}." for name, why in left_out.items()],
+                left_out=contest.quarantine.reasons,
+                command=lambda preset: command_line("train", {**shared, "preset": preset}, defaults),
+            )
+            clock.keep()
+            publish_comparison(run, result)
+        return Compared(run.folder, result)
 
 
 def _ladder(names: Sequence[str]) -> list[Preset]:

@@ -122,25 +122,35 @@ def cross_validate(
         "command": command,
         **({"flow": str(fed.flow)} if fed.fed_flow else {}),
     }
-    run = begin_run(folder, asked, manifest, details, defaults=defaults)
-    rounds = f"{len(official)} official splits" if official else f"{folds} folds x {counted(fold_seeds, 'seed')}"
-    narrator.say(f"{manifest.source}: {manifest.kind}, {counted(len(manifest), 'clip')}, {rounds}")
-    narrator.say(f"preset: {choice.preset.name}" + (f" ({choice.why})" if choice.why else "") + f"; run: {folder}")
-    quarantine, begun = Quarantine(total=len(manifest), limit=max_bad), perf_counter()
-    answers, stamps = {}, {}
-    with named_on_interrupt(run), cleared_unless(run, KEPT_FOLDS, fresh=fresh):
-        for contender in _contenders(choice.preset):
-            lesson = first if contender is choice.preset else lesson_of(contender)
-            kept = run.folder / KEPT_FOLDS / contender.name
-            answers[contender.name] = out_of_fold(lesson, contender, manifest, assignments, quarantine, kept, narrator)
-            stamps[contender.name] = spec_stamp(lesson.spec, contender.name, views="1x1", decoder=reader)
-    tell_left_out(narrator, quarantine.reasons)
-    minutes = (perf_counter() - begun) / 60
-    result = summarize_folds(
-        answers, manifest, assignments, quarantine, stamps, run=run, official=bool(official), seed=seed, minutes=minutes
-    )
-    publish_folds(run, result, manifest, fed)
-    return result
+    with begin_run(folder, asked, manifest, details, defaults=defaults) as run:
+        rounds = f"{len(official)} official splits" if official else f"{folds} folds x {counted(fold_seeds, 'seed')}"
+        narrator.say(f"{manifest.source}: {manifest.kind}, {counted(len(manifest), 'clip')}, {rounds}")
+        narrator.say(f"preset: {choice.preset.name}" + (f" ({choice.why})" if choice.why else "") + f"; run: {folder}")
+        quarantine, begun = Quarantine(total=len(manifest), limit=max_bad), perf_counter()
+        answers, stamps = {}, {}
+        with named_on_interrupt(run), cleared_unless(run, KEPT_FOLDS, fresh=fresh):
+            for contender in _contenders(choice.preset):
+                lesson = first if contender is choice.preset else lesson_of(contender)
+                kept = run.folder / KEPT_FOLDS / contender.name
+                answers[contender.name] = out_of_fold(
+                    lesson, contender, manifest, assignments, quarantine, kept, narrator
+                )
+                stamps[contender.name] = spec_stamp(lesson.spec, contender.name, views="1x1", decoder=reader)
+        tell_left_out(narrator, quarantine.reasons)
+        minutes = (perf_counter() - begun) / 60
+        result = summarize_folds(
+            answers,
+            manifest,
+            assignments,
+            quarantine,
+            stamps,
+            run=run,
+            official=bool(official),
+            seed=seed,
+            minutes=minutes,
+        )
+        publish_folds(run, result, manifest, fed)
+        return result
 
 
 def _assigned(manifest: Manifest, folds: int, fold_seeds: int, *, workers: int, narrator: Narrator) -> list[list[Fold]]:

@@ -82,24 +82,24 @@ def rebalance(
             "command": _command({**asked, "out": str(folder)}),
         },
     )
-    new = begin_run(folder, asked, manifest, details, defaults=defaults_of(rebalance))
-    if new.finished:
-        narrator.say(f"{folder} is finished already; nothing is left to do")
-        return Rebalanced.from_dict(json.loads((folder / RESULT).read_text(encoding="utf-8")), folder)
-    with cleared_unless(new, "model.safetensors", fresh=fresh):
-        return _balance(
-            new,
-            trained,
-            manifest,
-            method=method,
-            bounds=bounds,
-            views=begun.info["arguments"].get("views") or "1x1",
-            workers=processes,
-            max_bad=max_bad,
-            seed=seed,
-            use_cache=use_cache,
-            narrator=narrator,
-        )
+    with begin_run(folder, asked, manifest, details, defaults=defaults_of(rebalance)) as new:
+        if new.finished:
+            narrator.say(f"{folder} is finished already; nothing is left to do")
+            return Rebalanced.from_dict(json.loads((folder / RESULT).read_text(encoding="utf-8")), folder)
+        with cleared_unless(new, "model.safetensors", fresh=fresh):
+            return _balance(
+                new,
+                trained,
+                manifest,
+                method=method,
+                bounds=bounds,
+                views=begun.info["arguments"].get("views") or "1x1",
+                workers=processes,
+                max_bad=max_bad,
+                seed=seed,
+                use_cache=use_cache,
+                narrator=narrator,
+            )
 
 
 def _balance(

@@ -24,6 +24,7 @@ from ..errors import MareyError, UsageError
 from ..report import write_text
 from ..training import code_version
 from ..video import DecoderName
+from .run_lock import LOCK, sole_writer
 
 RUN_FORMAT = 1
 STATE = "state.safetensors"  # where training stands
@@ -53,15 +54,20 @@ class Run:
         return "budget" in self.info.get("arguments", {})
 
     @property
+    def of_transfer(self) -> bool:
+        """Whether it was made by `marey transfer`, and so has a run in it for each way."""
+        return "ways" in self.info.get("arguments", {})
+
+    @property
     def answers(self) -> Path:
         """The file that is written last."""
-        name = "comparison" if self.of_comparison else "folds" if self.of_folds else "evaluation"
-        return self.folder / f"{name}.json"
+        several = "comparison" if self.of_comparison else "transfer" if self.of_transfer else None
+        return self.folder / f"{several or ('folds' if self.of_folds else 'evaluation')}.json"
 
     @property
     def finished(self) -> bool:
         """Whether the figures are there, and the model that they are of."""
-        return self.answers.exists() and (self.of_folds or is_whole(self.model))
+        return self.answers.exists() and (self.of_folds or self.of_transfer or is_whole(self.model))
 
 
 def is_whole(path: Path) -> bool:
@@ -153,6 +159,7 @@ def flag_of(name: str) -> str:
     return "--" + {"start_from": "from", "smoothing": "label-smoothing"}.get(name, name.replace("_", "-"))
 
 
+@contextmanager
 def begin_run(
     folder: Path,
     arguments: Mapping[str, Any],
@@ -160,11 +167,25 @@ def begin_run(
     details: Mapping[str, Any],
     *,
     defaults: Mapping[str, Any],
-) -> Run:
-    """Make the folder, or take up one that the same arguments and data left; others are refused.
+) -> Iterator[Run]:
+    """Make the folder, or take up one that the same arguments and data left, as its sole writer; others are refused.
 
     defaults  of the arguments: what a run had that began before there was one of them
     """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} exists and is no run; give another --out")
+    with sole_writer(folder):
+        yield _made_or_resumed(folder, arguments, manifest, details, defaults=defaults)
+
+
+def _made_or_resumed(
+    folder: Path,
+    arguments: Mapping[str, Any],
+    manifest: Manifest,
+    details: Mapping[str, Any],
+    *,
+    defaults: Mapping[str, Any],
+) -> Run:
     if before := resume_run(folder, arguments, manifest, defaults=defaults):
         held, now = before.info.get("flow"), details.get("flow")
         if held is not None and held != now:
@@ -172,11 +193,10 @@ def begin_run(
                 f"{folder} holds a run on flow by {held}, and this one has flow by {now}; give another --out"
             )
         return before
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if any(path.name != LOCK for path in folder.iterdir()):
         raise UsageError(f"{folder} exists and is no run; give another --out")
     info = {"format": RUN_FORMAT, **_asked(arguments, manifest), "versions": versions()}
     info = _as_json({**info, "commit": code_version()["commit"], **details})
-    folder.mkdir(parents=True, exist_ok=True)
     write_manifest(manifest, folder / "manifest.parquet", "parquet")
     write_json(folder / "run.json", info)
     return Run(folder, info)
@@ -189,9 +209,13 @@ def resume_run(
     if not (folder / "run.json").exists():
         return None
     before, asked = read_run(folder), _as_json(_asked(arguments, manifest))
-    if before.of_comparison != ("budget" in arguments):
-        other = "a comparison" if before.of_comparison else "a run that is no comparison"
-        raise UsageError(f"{folder} holds {other}; give another --out")
+    for what, is_one, wanted in (
+        ("comparison", before.of_comparison, "budget" in arguments),
+        ("table of transfer", before.of_transfer, "ways" in arguments),
+    ):
+        if is_one != wanted:
+            other = f"a {what}" if is_one else f"a run that is no {what}"
+            raise UsageError(f"{folder} holds {other}; give another --out")
     if before.of_folds != ("folds" in arguments):
         raise UsageError(f"{folder} holds a run {'with' if before.of_folds else 'without'} --folds; give another --out")
     for what in ("arguments", "data"):
@@ -222,7 +246,7 @@ def cleared_unless(run: Run, kept: str, *, fresh: bool) -> Iterator[None]:
         yield
     except MareyError:
         if fresh and not (run.folder / kept).exists():
-            rmtree(run.folder)
+            rmtree(run.folder, ignore_errors=True)  # an open lock file may stay on a network file system, until it ends
         raise
 
 

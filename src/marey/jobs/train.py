@@ -1,6 +1,7 @@
 """From labelled videos to a run folder: model, figures, report."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -111,7 +112,7 @@ def train(
     wishes = Wishes.of(asked)
     check_range("--max-bad", max_bad, 0, 10**9)
     parse_views(views)
-    weights, held = _starting_point(start_from, preset)
+    weights, held = starting_point(start_from, preset)
     refuse_transfer(held, wishes)
     manifest = load_data(data, kind=kind, root=root, group_by=group_by, edits=edits)
     refuse_hopeless(manifest)
@@ -134,17 +135,17 @@ def train(
         use_cache=use_cache,
     )
     tell_stored(lesson.spec.flow, [sample.path for sample in manifest.samples], narrator)
-    run, fresh = _open_run(data, out, asked, manifest, choice, lesson)
-    if run.finished:
-        narrator.say(f"{run.folder} is finished already; nothing is left to do")
-        return Trial(run.folder, read_evaluations(run.folder))
-    with named_on_interrupt(run):
-        return _teach(
-            run, lesson, choice, manifest, fresh=fresh, views=views, max_bad=max_bad, seed=seed, narrator=narrator
-        )
+    with _opened_run(data, out, asked, manifest, choice, lesson) as (run, fresh):
+        if run.finished:
+            narrator.say(f"{run.folder} is finished already; nothing is left to do")
+            return Trial(run.folder, read_evaluations(run.folder))
+        with named_on_interrupt(run):
+            return _teach(
+                run, lesson, choice, manifest, fresh=fresh, views=views, max_bad=max_bad, seed=seed, narrator=narrator
+            )
 
 
-def _starting_point(start_from: str | Path | None, preset: str | None) -> tuple[Path | None, Preset | None]:
+def starting_point(start_from: str | Path | None, preset: str | None) -> tuple[Path | None, Preset | None]:
     """(file with the weights to start from, its preset), if there is one to start from."""
     if start_from is None:
         return None, None
@@ -158,15 +159,16 @@ def _starting_point(start_from: str | Path | None, preset: str | None) -> tuple[
     return file, that_takes_clips(other)
 
 
-def _open_run(
+@contextmanager
+def _opened_run(
     data: str | Path,
     out: str | Path | None,
     asked: Mapping[str, Any],
     manifest: Manifest,
     choice: Choice,
     lesson: Lesson,
-) -> tuple[Run, bool]:
-    """The run's folder, and whether it is new; of several processes the main one makes it."""
+) -> Iterator[tuple[Run, bool]]:
+    """The run's folder, and whether it is new; of several processes the main one makes it and writes in it."""
     rank, processes = process_place()
     if processes > 1 and out is None:
         raise UsageError(
@@ -177,6 +179,7 @@ def _open_run(
         "preset": choice.preset.name,
         "recipe": lesson.recipe.to_dict(),
         "batch_size": lesson.batch_size,
+        "params_that_learn": sum(p.numel() for p in lesson.model.parameters() if p.requires_grad),
         "rules": lesson.rules,
         "split": {name: len(manifest.part(name)) for name in SIDES},
         **({"flow": str(lesson.spec.flow)} if lesson.spec.fed_flow else {}),
@@ -184,8 +187,10 @@ def _open_run(
     }
     fresh = not folder.exists()
     if rank:
-        return await_run(folder), False
-    return begin_run(folder, asked, manifest, details, defaults=defaults_of(train)), fresh
+        yield await_run(folder), False
+        return
+    with begin_run(folder, asked, manifest, details, defaults=defaults_of(train)) as run:
+        yield run, fresh
 
 
 def _teach(
