@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from marey.report import costs_table, labels_table, orders_table, render_comparison, scores_table
 from marey.report.compare_figures import (
-    candidates_curves,
     falls,
     labels_figure,
     orders_figure,
     pareto_figure,
     pareto_front,
+    training_curves,
 )
 from marey.report.compare_tables import beyond_chance
 from marey.report.place_labels import overlap_px
@@ -182,13 +182,13 @@ def test_label_curves_are_drawn_through_their_points_and_on_to_twice_the_clips()
 
 
 def test_curves_of_training_show_what_there_is() -> None:
-    candidates = make_comparison().candidates
-    assert [axes.get_title("left") for axes in candidates_curves(candidates).axes] == [
+    histories = {c.preset: c.history for c in make_comparison().candidates}
+    assert [axes.get_title("left") for axes in training_curves(histories).axes] == [
         "Training loss",
         "Validation accuracy",
     ]
-    some = [replace(c, history=tuple({"epoch": 0, "loss": 1.0} for _ in range(2))) for c in candidates]
-    assert [axes.get_title("left") for axes in candidates_curves(some).axes] == ["Training loss"]
+    some = {name: [{"epoch": 0, "loss": 1.0}] * 2 for name in histories}
+    assert [axes.get_title("left") for axes in training_curves(some).axes] == ["Training loss"]
 
 
 def test_clips_that_only_motion_tells_are_shown_with_pictures_first_and_the_surest_of_them() -> None:

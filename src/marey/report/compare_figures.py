@@ -1,6 +1,6 @@
 """The figures of a comparison: scores against costs, learning curves, orders of frames, label curves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -93,20 +93,23 @@ def _room(low: Sequence[float], high: Sequence[float]) -> tuple[float, float]:
     return max(least - margin, -0.01), min(most + margin, 1.02)
 
 
-def candidates_curves(candidates: Sequence[Candidate]) -> Figure:
-    """Loss and validation accuracy of every candidate over its own training, from its first epoch to its last."""
+def training_curves(histories: Mapping[str, Sequence[Mapping[str, float | int]]]) -> Figure:
+    """Loss and validation accuracy of models over their own training, each from its first epoch to its last.
+
+    histories  name of the model -> one row an epoch, as in a Report
+    """
     panels = [
         (key, title)
         for key, title in (("loss", "Training loss"), ("val_top1", "Validation accuracy"))
-        if any(key in row for c in candidates for row in c.history)
+        if any(key in row for rows in histories.values() for row in rows)
     ]
-    drawn = [c for c in candidates if any(key in row for key, _ in panels for row in c.history)]
+    drawn = {name: rows for name, rows in histories.items() if any(key in row for key, _ in panels for row in rows)}
     with style():
         figure, spare = new_figure(FULL_IN, 3.0 + 0.2 * -(-len(drawn) // 3))
         figure.delaxes(spare)
         for axes, (key, title) in zip(np.atleast_1d(figure.subplots(1, max(1, len(panels)))), panels, strict=False):
-            for i, c in enumerate(drawn):
-                values = np.array([row.get(key, np.nan) for row in c.history], np.float64)
+            for i, (name, rows) in enumerate(drawn.items()):
+                values = np.array([row.get(key, np.nan) for row in rows], np.float64)
                 done = np.linspace(0, 1, len(values)) if len(values) > 1 else np.ones(len(values))
                 shown = np.isfinite(values)
                 axes.plot(
@@ -116,7 +119,7 @@ def candidates_curves(candidates: Sequence[Candidate]) -> Figure:
                     ls=DASHES[i // len(SERIES) % len(DASHES)],
                     marker="o" if len(values) < 30 else "",
                     ms=2.5,
-                    label=f"{shorten(c.preset)} ({len(values)})",
+                    label=f"{shorten(name)} ({len(values)})",
                     zorder=len(drawn) - i,
                 )
             axes.set_title(title, loc="left")

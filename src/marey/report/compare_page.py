@@ -9,16 +9,16 @@ from .compare_tables import costs_table, labels_table, orders_table, scores_tabl
 from .figures import intervals_figure
 from .markup import (
     clip_item,
-    command_block,
     document,
-    fact_list,
+    facts_section,
     figure_markup,
     notes_box,
     paragraph,
+    protocol_blocks,
+    recommendation,
     section,
     table_markup,
 )
-from .tables import facts
 from .words import counted, estimate_text, first_of, interval, percent, points
 
 MOST_CLIPS = 24
@@ -44,13 +44,14 @@ def render_comparison(comparison: Comparison, *, thumbnails: Mapping[str, bytes]
 def _head(comparison: Comparison) -> str:
     best, count = comparison.candidates[0], len(comparison.candidates)
     lead = f"{counted(count, 'model')}, {counted(len(comparison.labels), 'class')}, {_spent(comparison)}"
-    return (
-        f'<header class="top">\n<h1>{escape(comparison.title)}</h1>\n<p class="lead">{lead}</p>\n'
-        f'<div class="head"><p class="score"><b>{percent(best.score.value)}</b>'
-        f"<span>Accuracy of {escape(comparison.recommended)}<br>95 % interval {interval(best.score)}<br>"
-        f"over {counted(best.score.n, 'independent unit')}</span></p>"
-        f"<div><p>Take <strong>{escape(comparison.recommended)}</strong>.</p>{paragraph(comparison.reason)}"
-        f"{command_block(comparison.command)}</div></div>\n{notes_box(comparison.notes)}</header>"
+    return recommendation(
+        comparison.title,
+        lead,
+        best.score,
+        take=comparison.recommended,
+        reason=comparison.reason,
+        command=comparison.command,
+        notes=notes_box(comparison.notes),
     )
 
 
@@ -218,7 +219,7 @@ def _learning(comparison: Comparison) -> str:
         return ""
     said = "; ".join(f"{c.preset} {counted(len(c.history), 'epoch')}" for c in drawn)
     picture = figure_markup(
-        compare_figures.candidates_curves(drawn),
+        compare_figures.training_curves({c.preset: c.history for c in drawn}),
         name="learning",
         alt=f"Learning curves of each model: {said}",
         caption="Training in the first fold, each model from its first epoch to its last; their number in brackets.",
@@ -227,8 +228,4 @@ def _learning(comparison: Comparison) -> str:
 
 
 def _done(comparison: Comparison) -> str:
-    single = {key: value for key, value in comparison.protocol.items() if not isinstance(value, Mapping)}
-    blocks = {"Protocol": {**single, "time": _spent(comparison)}}
-    blocks |= {str(k).capitalize(): v for k, v in comparison.protocol.items() if isinstance(v, Mapping)}
-    parts = [f"<div><h3>{escape(name)}</h3>{fact_list(block)}</div>" for name, block in blocks.items() if facts(block)]
-    return section("What was done", f'<div class="facts">{"".join(parts)}</div>')
+    return facts_section(protocol_blocks(comparison.protocol, time=_spent(comparison)))

@@ -9,7 +9,7 @@ from importlib.resources import files
 from ..results import ClipScore, Estimate
 from .canvas import Figure, to_svg
 from .tables import Cell, Kind, Table, cell_text, facts
-from .words import percent, points, span_text
+from .words import counted, interval, percent, points, span_text
 
 LONG_TABLE = 30  # rows above which a table scrolls in its own box
 
@@ -87,6 +87,31 @@ def fact_list(data: Mapping[str, object]) -> str:
 def notes_box(sentences: Iterable[str]) -> str:
     items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
     return f'<div class="notes" role="note"><ul>{items}</ul></div>' if items else ""
+
+
+def facts_section(blocks: Mapping[str, Mapping[str, object]]) -> str:
+    """What was done, in blocks of facts under their headings; empty blocks are left out."""
+    parts = [f"<div><h3>{escape(name)}</h3>{fact_list(block)}</div>" for name, block in blocks.items() if facts(block)]
+    return section("What was done", f'<div class="facts">{"".join(parts)}</div>')
+
+
+def protocol_blocks(protocol: Mapping[str, object], **more: object) -> dict[str, Mapping[str, object]]:
+    """What stands alone in a protocol, and `more`, under one heading, and every mapping in it under its own."""
+    single = {key: value for key, value in protocol.items() if not isinstance(value, Mapping)}
+    own = {str(key).capitalize(): value for key, value in protocol.items() if isinstance(value, Mapping)}
+    return {"Protocol": {**single, **more}, **own}
+
+
+def recommendation(title: str, lead: str, score: Estimate, *, take: str, reason: str, command: str, notes: str) -> str:
+    """The head of a page that says which of several to take; `lead` and `notes` are markup already."""
+    return (
+        f'<header class="top">\n<h1>{escape(title)}</h1>\n<p class="lead">{lead}</p>\n'
+        f'<div class="head"><p class="score"><b>{percent(score.value)}</b>'
+        f"<span>Accuracy of {escape(take)}<br>95 % interval {interval(score)}<br>"
+        f"over {counted(score.n, 'independent unit')}</span></p>"
+        f"<div><p>Take <strong>{escape(take)}</strong>.</p>{paragraph(reason)}"
+        f"{command_block(command)}</div></div>\n{notes}</header>"
+    )
 
 
 def command_block(command: str) -> str:

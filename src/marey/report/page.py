@@ -9,7 +9,7 @@ from .markup import (
     clip_item,
     command_block,
     document,
-    fact_list,
+    facts_section,
     figure_markup,
     notes_box,
     paragraph,
@@ -21,7 +21,6 @@ from .tables import (
     axes_table,
     breakdown_tables,
     confusions_table,
-    facts,
     models_table,
     per_class_table,
 )
@@ -102,8 +101,7 @@ def _done(report: Report) -> str:
         **{str(key).capitalize(): value for key, value in run.items() if isinstance(value, Mapping)},
         "Protocol": report.evaluation.protocol,
     }
-    parts = [f"<div><h3>{escape(name)}</h3>{fact_list(block)}</div>" for name, block in blocks.items() if facts(block)]
-    return section("What was done", f'<div class="facts">{"".join(parts)}</div>')
+    return facts_section(blocks)
 
 
 def _history(report: Report) -> str:
