@@ -27,7 +27,7 @@ from marey import compare
 from marey.app.console import Terminal, print_error, print_json, print_table
 from marey.data import Manifest, Quarantine, grouped_folds
 from marey.errors import MareyError
-from marey.jobs import Narrator, load_data, pick_workers, write_json
+from marey.jobs import Narrator, Silent, load_data, pick_workers, write_json
 from marey.jobs.choose import Wishes, choose_preset
 from marey.jobs.compare import SINGLE_FRAMES
 from marey.jobs.fold_answers import ask, teach
@@ -112,7 +112,7 @@ def _right(
     encoded = None
     if lesson.model.frozen:
         encoded = encode_all(lesson, manifest.samples, quarantine, narrator, what=f"encode for {name}")
-    teach(lesson, manifest, encoded, train, quarantine)
+    teach(lesson, manifest, encoded, train, quarantine, Silent())
     said = ask(lesson, manifest, encoded, test, quarantine)
     truth = lesson.task.targets(manifest.samples).numpy().argmax(1)
     return [float(said[i].argmax() == truth[i]) if i in said else float("nan") for i in test.tolist()]

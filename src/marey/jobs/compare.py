@@ -1,15 +1,17 @@
 """Several models under one budget on the same data: performance, generalization and efficiency side by side.
 
 Protocol: grouped folds of all clips that are not declared as test. Every candidate is trained in the first fold; the
-better half goes on to the second, the better half of those to all others, the single-frame model always; see
-`halving`. Scores are of clips whose groups the model never saw, and differences are paired on the clips that both
-answered. Which is recommended is decided by the candidates that were tried in all folds.
+better half goes on to the second, the better half of those to all others, and with them the single-frame model and
+whoever costs next to nothing; see `halving` and `race`. Scores are of clips whose groups the model never saw, and
+differences are paired on the clips that both answered. Which is recommended is decided by the candidates that were
+tried in all folds.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -21,11 +23,12 @@ from ..report import counted
 from ..results import Comparison
 from ..training import pick_device
 from .choose import preset_of_clips
-from .contender import CHANGED, SHARES, Contender, Part, ask_orders, ask_with_fewer, has_order, try_fold
-from .halving import Clock, go_on, minutes, rungs, trainings
-from .line_up import HEAD_S, LADDER_FILE, Contest, line_up
-from .narrate import Narrator, Silent, progress_of, tell_left_out, timed
+from .contender import Part
+from .halving import Clock, minutes
+from .line_up import LADDER_FILE, Contest, line_up
+from .narrate import Narrator, Silent, tell_left_out, timed
 from .prepare import ClassEdits, check_range, duplicates_of, load_data, pick_decoder, pick_workers, refuse_hopeless
+from .race import RACE_FILE, Outlook, Race
 from .run import (
     arguments_of,
     begin_run,
@@ -92,6 +95,7 @@ def compare(
     budget that is too small for the single-frame model and for classes in fewer groups than folds.
     """
     asked = arguments_of(locals(), but=("out", "device", "workers", "use_cache", "narrator"))
+    begun_s = perf_counter()
     asked["presets"] = list(presets)
     narrator = narrator or Silent()
     for flag, value, least, most in (
@@ -118,7 +122,7 @@ def compare(
     named = ",".join(presets) or None
     details = {"command": command_line("compare", {**asked, "presets": named, "out": str(folder)}, defaults)}
     with begin_run(folder, asked, manifest, details, defaults=defaults) as run:
-        clock = Clock(run.folder / CLOCK_FILE, 60 * budget)
+        clock = Clock(run.folder / CLOCK_FILE, 60 * budget, begun_s=begun_s)
         narrator.say(
             f"{manifest.source}: {manifest.kind}, {counted(len(manifest), 'clip')}, {counted(folds, 'fold')}; "
             f"{minutes(clock.left_s)} are left; run: {run.folder}"
@@ -138,15 +142,16 @@ def compare(
         pooled = Pooled(manifest, parts, seed)
         with named_on_interrupt(run), cleared_unless(run, LADDER_FILE, fresh=fresh), clock.kept():
             contenders, left_out = line_up(contest, ladder, run)
-            stopped = _race(contest, contenders, pooled)
-            left_out |= {c.preset.name: stopped[c.preset.name] for c in contenders if not c.done(folds)}
-            _ask_further(contest, contenders, stopped, pooled)
+            race = Race(contest, contenders, pooled, Outlook(narrator, clock), run.folder / RACE_FILE)
+            race.run()
+            left_out |= {c.preset.name: race.stopped[c.preset.name] for c in contenders if not c.done(folds)}
+            race.ask_further()
         tell_left_out(narrator, contest.quarantine.reasons)
         shared = {name: value for name, value in asked.items() if name not in ("presets", "budget", "folds", "max_bad")}
         with timed(narrator, "report"):
             result = summarize(
                 contenders,
-                stopped,
+                race.stopped,
                 pooled,
                 title=run.folder.name,
                 budget=budget,
@@ -196,78 +201,3 @@ def part_of(manifest: Manifest, train: np.ndarray, test: np.ndarray, *, seed: in
     held = np.zeros(len(train), bool)
     held[known] = True
     return Part(train[~held], train[held], test)
-
-
-def _race(contest: Contest, contenders: Sequence[Contender], pooled: Pooled) -> dict[str, str]:
-    """Train rung by rung; preset -> why it was stopped, for those that were."""
-    by_name = {contender.preset.name: contender for contender in contenders}
-    racing, stopped, first = list(by_name), {}, contenders[0].preset.name
-    tell, done = progress_of(contest.narrator, "compare"), 0
-    total = round(trainings(len(contenders), len(contest.parts)) * len(contenders))
-    for number, rung in enumerate(rungs(len(contest.parts))):
-        if number:
-            scores = {name: _accuracy(pooled, by_name[name], range(rung[0])) for name in racing}
-            on = go_on(scores, number, always=first, of=len(by_name))
-            stopped |= {
-                name: f"{score:.0%} right after {counted(rung[0], 'fold')}: too few to go on"
-                for name, score in scores.items()
-                if name not in on
-            }
-            racing = on
-        for name in racing:
-            if not _try_folds(contest, by_name[name], rung, whatever=name == first):
-                folds = counted(len(by_name[name].done(len(contest.parts))), "fold")
-                stopped[name] = f"the budget was over after {folds}"
-            done += len(rung)
-            tell(min(done, total), total)
-        racing = [name for name in racing if name not in stopped]
-    tell(total, total)
-    for name, why in stopped.items():
-        contest.narrator.detail(f"{name} was stopped: {why}")
-    return stopped
-
-
-def _try_folds(contest: Contest, contender: Contender, folds: Sequence[int], *, whatever: bool) -> bool:
-    """Train in these folds, but for those that are done; False where the time is too short, unless `whatever`."""
-    for fold in folds:
-        if contender.file(fold).exists():
-            continue
-        if not whatever and contest.clock.left_s < _expected_s(contender, fold):
-            return False
-        with timed(contest.narrator, f"{contender.preset.name}, fold {fold + 1}"):
-            try_fold(contender, contest.manifest, fold, contest.parts[fold], contest.quarantine, contest.narrator)
-        contest.clock.keep()
-    return True
-
-
-def _expected_s(contender: Contender, fold: int) -> float:
-    """What the next fold takes: what the last one did, or what was measured."""
-    if fold and contender.file(fold - 1).exists():
-        seconds = contender.facts(fold - 1)["seconds"]
-        return float(seconds) if contender.needs_training else HEAD_S
-    return contender.share.within_s if contender.needs_training else 60 * contender.cost.minutes
-
-
-def _accuracy(pooled: Pooled, contender: Contender, folds: Sequence[int]) -> float:
-    """Of its answers so far, on clips whose groups it did not see."""
-    return float(pooled.of(contender, folds).right(pooled.truth).mean())
-
-
-def _ask_further(contest: Contest, contenders: Sequence[Contender], stopped: Mapping[str, str], pooled: Pooled) -> None:
-    """What the finalists say of other orders of frames, and with fewer labels, as far as there is time."""
-    folds, clock = range(len(contest.parts)), contest.clock
-    finalists = [c for c in contenders if c.preset.name not in stopped]
-    finalists.sort(key=lambda c: -_accuracy(pooled, c, folds))
-    shared = (contest.quarantine, contest.narrator)
-    for contender in finalists:
-        if contender.needs_training or not has_order(contender):  # whole networks were asked when they were trained
-            continue
-        if len(CHANGED) * 60 * contender.cost.minutes + len(folds) * HEAD_S < clock.left_s:
-            ask_orders(contender, contest.manifest, contest.parts, *shared)
-            clock.keep()
-    for contender in dict.fromkeys((finalists[0], contenders[0])):
-        for fold in folds:
-            one = sum(SHARES) * _expected_s(contender, fold + 1) if contender.needs_training else len(SHARES) * HEAD_S
-            if one < clock.left_s:
-                ask_with_fewer(contender, contest.manifest, fold, contest.parts[fold], *shared, seed=contest.seed)
-                clock.keep()

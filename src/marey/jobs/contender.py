@@ -38,7 +38,10 @@ class Part(NamedTuple):
 
 @dataclass(eq=False)
 class Contender:
-    """A candidate, what it may spend, and what `answering` one clip costs, as `measure_efficiency` says."""
+    """A candidate, what it may spend, and what `answering` one clip costs, as `measure_efficiency` says.
+
+    Answers are kept apart by how many epochs it learned.
+    """
 
     preset: Preset
     lesson: Lesson
@@ -53,8 +56,21 @@ class Contender:
         """Whether training costs more than the encoding that all folds share."""
         return not self.lesson.model.frozen
 
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether it learns for fewer epochs than `marey train` would give it."""
+        return self.share.epochs < self.cost.epochs
+
+    @property
+    def epoch_s(self) -> float:
+        """What an epoch takes, all that is done once a fold included: as measured in a fold, if there was one."""
+        if not self.done(1):
+            return self.share.within_s / self.share.epochs
+        facts = self.facts(0)
+        return facts["seconds"] / len(facts["history"])
+
     def file(self, fold: int, what: str = "as filmed") -> Path:
-        return self.kept / f"fold{fold}-{what.replace(' ', '-')}.npz"
+        return self.kept / f"{self.share.epochs}-epochs" / f"fold{fold}-{what.replace(' ', '-')}.npz"
 
     def done(self, folds: int) -> list[int]:
         """The folds that it has answered."""
@@ -64,7 +80,7 @@ class Contender:
         return FoldAnswers.read(self.file(fold, what))
 
     def facts(self, fold: int) -> dict[str, Any]:
-        """{"seconds", "history"} of its training in a fold."""
+        """{"seconds", "history", "setbacks"} of its training in a fold."""
         return json.loads(self.file(fold).with_suffix(".json").read_text(encoding="utf-8"))
 
 
@@ -83,7 +99,11 @@ def try_fold(
         found[order] = _answers(contender, lesson, manifest, tested, quarantine, order)
     write_json(
         contender.file(fold).with_suffix(".json"),
-        {"seconds": perf_counter() - begun, "history": [dict(row) for row in fitted.history]},
+        {
+            "seconds": perf_counter() - begun,
+            "history": [dict(row) for row in fitted.history],
+            "setbacks": [str(setback) for setback in fitted.setbacks],
+        },
     )
     for order in reversed(found):  # the file that says that the fold is done comes last
         found[order].write(contender.file(fold, order))
@@ -157,7 +177,7 @@ def _taught(
     recipe = replace(lesson.recipe, epochs=share.epochs, within_s=share.within_s)
     fresh = replace(lesson, model=deepcopy(lesson.model), recipe=recipe)
     torch.manual_seed(recipe.seed)
-    return fresh, teach(fresh, manifest, contender.encoded.get("as filmed"), train, quarantine)
+    return fresh, teach(fresh, manifest, contender.encoded.get("as filmed"), train, quarantine, narrator)
 
 
 def _answers(

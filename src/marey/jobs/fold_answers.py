@@ -74,7 +74,7 @@ def out_of_fold(
         else:
             fresh = replace(lesson, model=deepcopy(lesson.model))  # every fold starts from the same fresh weights
             with timed(narrator, f"seed {number}, fold {fold} of {preset.name}"):
-                setbacks = teach(fresh, manifest, encoded, train, quarantine).setbacks
+                setbacks = teach(fresh, manifest, encoded, train, quarantine, Silent()).setbacks
                 rows = ask(fresh, manifest, encoded, test, quarantine)
             for setback in setbacks:
                 narrator.say(f"seed {number}, fold {fold} of {preset.name}: {setback}")
@@ -92,14 +92,19 @@ def _file(kept: Path, number: int, fold: int) -> Path:
 
 
 def teach(
-    lesson: Lesson, manifest: Manifest, encoded: Mapping[int, Tensor] | None, train: np.ndarray, quarantine: Quarantine
+    lesson: Lesson,
+    manifest: Manifest,
+    encoded: Mapping[int, Tensor] | None,
+    train: np.ndarray,
+    quarantine: Quarantine,
+    narrator: Narrator,
 ) -> Fitted:
     """Train the lesson's model on the samples `train`; `encoded` has what its frozen encoder says, if it has one."""
     seen = [manifest.samples[i] for i in train]
     if encoded is None:
-        return learn(lesson, manifest, seen, [], out=None, quarantine=quarantine, narrator=Silent())
+        return learn(lesson, manifest, seen, [], out=None, quarantine=quarantine, narrator=narrator)
     rows = {place: encoded[i] for place, i in enumerate(train.tolist()) if i in encoded}
-    return learn_head(lesson, rows, seen, {}, [], out=None, narrator=Silent())
+    return learn_head(lesson, rows, seen, {}, [], out=None, narrator=narrator)
 
 
 def ask(

@@ -1,12 +1,13 @@
 """Who may train how long: one budget shared among candidates, and who goes on to the next folds.
 
 Successive halving (Karnin, Koren and Somekh, ICML 2013; Jamieson and Talwalkar, AISTATS 2016). What grows from rung to
-rung is not the training but the number of folds, so that every score is one of a model trained as it would be for use,
-and scores of the same folds are of the same clips.
+rung is the number of folds, so that scores of the same folds are of the same clips. Training grows once, before the
+last rung: networks that had too little time share what stopped ones left, and learn the folds before again, so that
+all answers of a candidate are of one length of training.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil, floor
@@ -15,6 +16,8 @@ from time import perf_counter
 
 from .run import write_json
 
+LONGER = 1.5  # times the epochs it had: fewer more are not worth learning the folds before again
+SLACK = 1.5  # times what a fold was measured to take, after which it ends all the same
 FEWEST_EPOCHS = 10  # a whole network that gets fewer has not begun to learn
 
 
@@ -46,10 +49,13 @@ class Share:
 
 
 class Clock:
-    """Seconds spent of a budget, kept in a file, so that what an interrupted job spent counts too."""
+    """Seconds spent of a budget, kept in a file, so that what an interrupted job spent counts too.
 
-    def __init__(self, file: Path, budget_s: float) -> None:
-        self._file, self._budget_s, self._begun = file, budget_s, perf_counter()
+    begun_s  what `perf_counter` said when the job began: reading data counts
+    """
+
+    def __init__(self, file: Path, budget_s: float, *, begun_s: float) -> None:
+        self._file, self._budget_s, self._begun = file, budget_s, begun_s
         self._before = json.loads(file.read_text(encoding="utf-8"))["seconds"] if file.exists() else 0.0
 
     @property
@@ -89,11 +95,26 @@ def trainings(candidates: int, folds: int) -> float:
     return tried / candidates
 
 
-def go_on(scores: Mapping[str, float], rung: int, *, always: str, of: int) -> list[str]:
-    """The best, as many as the rung has places for `of` candidates, in the order of `scores`; `always` beside them."""
+def go_on(scores: Mapping[str, float], rung: int, *, always: str, cheap: Collection[str], of: int) -> list[str]:
+    """The best, as many as the rung has places for `of` candidates, in the order of `scores`.
+
+    Beside them `always`, and those that are so `cheap` that stopping them would save nothing.
+    """
     best = sorted((name for name in scores if name != always), key=lambda name: -scores[name])
-    kept = {always, *best[: max(1, places(of, rung) - (always in scores))]}
+    kept = {always, *best[: max(1, places(of, rung) - (always in scores))], *cheap}
     return [name for name in scores if name in kept]
+
+
+def longer(before: Share, fold_s: float, *, epoch_s: float, most: int) -> Share | None:
+    """What a network that was cut short gets where it may have `fold_s` a fold; None where that is not worth while.
+
+    epoch_s  what an epoch was measured to take
+    most     epochs that it should have
+    """
+    epochs = min(most, floor(fold_s / epoch_s))
+    if epochs < LONGER * before.epochs and epochs < most:
+        return None
+    return Share(epochs, min(fold_s, SLACK * epochs * epoch_s))
 
 
 def share_out(needs: Mapping[str, Need], budget_s: float, *, folds: int) -> dict[str, Share | str]:

@@ -35,6 +35,22 @@ class Silent:
     def progress(self, what: str, done: int, total: int) -> None: ...
 
 
+class Ticking:
+    """Has a part of a job told as time that goes by, and its sentences to who asked to hear more."""
+
+    def __init__(self, narrator: Narrator, tick: Callable[[], None]) -> None:
+        self._narrator, self._tick = narrator, tick
+
+    def say(self, sentence: str) -> None:
+        self._narrator.detail(sentence)
+
+    def detail(self, sentence: str) -> None:
+        self._narrator.detail(sentence)
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        self._tick()
+
+
 def progress_of(narrator: Narrator, what: str) -> Callable[[int, int], None]:
     """The plain (done, total) callback that lower rooms take."""
 
