@@ -191,6 +191,8 @@ class Candidate:
     efficiency  params, gmacs; ms_per_clip (from file to probabilities) and peak_memory_mb of answering;
                 train_memory_mb of a batch, train_minutes of all its folds
     history     rows of its training in the first fold, as in a Report
+    p_value     of its being right as often as the recommended one on those clips, corrected for the number of pairs of
+                candidates; None for that one itself
     """
 
     preset: str
@@ -202,6 +204,7 @@ class Candidate:
     stopped: str
     efficiency: Mapping[str, float]
     history: tuple[Mapping[str, float | int], ...] = ()
+    p_value: float | None = None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from html_reader import Reader, check_stands_alone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marey.report import costs_table, labels_table, orders_table, render_comparison, scores_table
+from marey.report import beyond_chance, costs_table, labels_table, orders_table, render_comparison, scores_table
 from marey.report.compare_figures import (
     falls,
     labels_figure,
@@ -21,9 +21,7 @@ from marey.report.compare_figures import (
     pareto_front,
     training_curves,
 )
-from marey.report.compare_tables import beyond_chance
 from marey.report.place_labels import overlap_px
-from marey.results import Estimate
 
 JPEG = b"\xff\xd8\xff\xe0 not much of a picture"
 TITLES = ("Three axes", "What accuracy costs", "Does your data need motion?", "Clips that only motion tells")
@@ -82,18 +80,23 @@ def test_scores_are_told_with_their_difference_and_whether_chance_explains_it() 
         "58.0 % (51.0 to 65.0)",
         "67.0 % (60.0 to 74.0)",
         "−21.0 points (−26.0 to −16.0)",
-        "beyond chance",
+        "< 0.001",
+        "yes",
     )
-    assert rows["motion_appearance"][-2:] == ("–", "")
-    assert [
-        beyond_chance(Estimate(0.0, *ends, 9)) for ends in ((-0.1, 0.1), (0.01, 0.1), (-0.2, -0.1), (0.0, 0.1))
-    ] == [
-        "not beyond chance",
-        "beyond chance",
-        "beyond chance",
-        "not beyond chance",
-    ]
+    assert rows["motion_appearance"][-3:] == ("–", "–", "–")
+    assert rows["efficientnet_lite0_frame"][-2:] == ("0.0213", "yes")
     assert "−21.0 <small>−26.0 to −16.0</small>" in page()
+
+
+def test_p_decides_what_is_beyond_chance_and_the_page_says_so() -> None:
+    comparison = make_comparison()
+    apart = next(c for c in comparison.candidates if c.preset == "efficientnet_lite0_difference")
+    assert apart.behind is not None and apart.behind.high < 0 and not beyond_chance(apart), "the interval leaves out 0"
+    row = next(row for row in scores_table(comparison).texts() if row[0] == apart.preset)
+    assert row[-2:] == ("0.0833", "no")
+    text = Reader(page()).text
+    assert "called beyond chance where p is below 0.05" in text and "Then p decides." in text
+    assert "picked by these very scores" in text and "its interval is not corrected for that" in text
 
 
 def test_costs_are_told_with_the_folds_and_why_one_was_stopped() -> None:

@@ -219,6 +219,7 @@ CANDIDATE_COLUMNS = (
     "right, unseen groups",
     "known groups",
     "behind",
+    "p (Holm)",
     "GMACs",
     "ms a clip",
     "minutes",
@@ -228,6 +229,7 @@ CANDIDATE_COLUMNS = (
 
 def candidate_rows(found: Comparison) -> list[Row]:
     """A row a candidate, the recommended first."""
+    from ..report import p_text
 
     def points(part: Estimate | None) -> str:
         return difference(part) if part else ""
@@ -238,6 +240,7 @@ def candidate_rows(found: Comparison) -> list[Row]:
             f"{percent(c.score.value)} ({interval(c.score)})",
             percent(c.known.value) if c.known else "",
             points(c.behind),
+            "" if c.p_value is None else p_text(c.p_value),
             f"{c.efficiency['gmacs']:.2f}",
             f"{c.efficiency['ms_per_clip']:.0f}" if "ms_per_clip" in c.efficiency else "",
             f"{c.efficiency['train_minutes']:.1f}",

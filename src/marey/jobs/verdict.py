@@ -1,19 +1,21 @@
 """What a comparison found: figures of every candidate, what motion and labels are worth, and which one to take."""
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..data import Manifest
-from ..metrics import estimate_class_mean, estimate_mean, fit_label_curve, paired_difference
+from ..metrics import estimate_class_mean, estimate_mean, fit_label_curve, holm, paired_difference, sign_flip_test
 from ..report import MOST_CLIPS, render_comparison, write_text
 from ..results import Candidate, ClipScore, Comparison, Estimate, LabelCurve, OrderTest
 from ..tasks import Recognition
 from ..video import FRAME_ORDERS
+from .advice import advice_on_motion, reason_for
 from .contender import SHARES, Contender, Part, has_order, label_count, share_name
 from .pictures import thumbnails
 from .publish import data_notes
@@ -63,12 +65,26 @@ class Pooled:
     def mean(self, answers: Answers) -> Estimate:
         return estimate_mean(answers.right(self.truth), groups=self.among(answers.index), seed=self.seed)
 
-    def difference(
-        self, answers: Mapping[str, Answers], right: Mapping[str, np.ndarray], name: str, other: str
-    ) -> Estimate:
-        """Accuracy of one less that of the other on the clips that both answered."""
+    def paired(
+        self, answers: Mapping[str, Answers], name: str, other: str
+    ) -> tuple[np.ndarray, np.ndarray, list[str | None] | None]:
+        """Whether one and the other are right, and the groups, of the clips that both answered."""
         both, mine, theirs = np.intersect1d(answers[name].index, answers[other].index, return_indices=True)
-        return paired_difference(right[name][mine], right[other][theirs], groups=self.among(both), seed=self.seed)
+        right = (answers[name].right(self.truth)[mine], answers[other].right(self.truth)[theirs])
+        return *right, self.among(both)
+
+    def difference(self, answers: Mapping[str, Answers], name: str, other: str) -> Estimate:
+        """Accuracy of one less that of the other on the clips that both answered."""
+        mine, theirs, groups = self.paired(answers, name, other)
+        return paired_difference(mine, theirs, groups=groups, seed=self.seed)
+
+    def p_values(self, answers: Mapping[str, Answers]) -> dict[frozenset[str], float]:
+        """p of each two, corrected for the number of all pairs, as which is best is known from the same clips only."""
+        pairs, found = list(combinations(answers, 2)), []
+        for pair in pairs:
+            mine, theirs, groups = self.paired(answers, *pair)
+            found.append(sign_flip_test(mine, theirs, groups=groups))
+        return dict(zip(map(frozenset, pairs), holm(found).tolist(), strict=True))
 
     def won(self, best: Answers, single: Answers) -> tuple[ClipScore, ...]:
         """The clips that the best gets right and the single frame does not, the surest first."""
@@ -105,13 +121,22 @@ def summarize(
     """The comparison; the first of the contenders is the single-frame model. `budget` and `spent` are in minutes."""
     manifest, parts = data.manifest, data.parts
     answers = {c.preset.name: data.of(c, c.done(len(parts))) for c in contenders if c.done(len(parts))}
-    right = {name: found.right(data.truth) for name, found in answers.items()}
+    right = {name: float(found.right(data.truth).mean()) for name, found in answers.items()}
     tried = {c.preset.name: c for c in contenders if c.preset.name in answers}
     single, finalists = contenders[0].preset.name, [name for name in tried if name not in stopped]
-    best = max(finalists, key=lambda name: (right[name].mean(), -tried[name].answering.get("ms_per_clip", 0.0)))
-    behind = {name: data.difference(answers, right, name, best) for name in tried if name != best}
+    best = max(finalists, key=lambda name: (right[name], -tried[name].answering.get("ms_per_clip", 0.0)))
+    behind = {name: data.difference(answers, name, best) for name in tried if name != best}
+    p_values = data.p_values(answers)
     candidates = [
-        _candidate(data, tried[name], answers[name], behind.get(name), stopped.get(name, "")) for name in tried
+        _candidate(
+            data,
+            tried[name],
+            answers[name],
+            behind=behind.get(name),
+            p_value=p_values.get(frozenset((name, best))),
+            stopped=stopped.get(name, ""),
+        )
+        for name in tried
     ]
     candidates.sort(key=lambda c: (c.preset != best, -c.score.value))
     orders = [test for name in dict.fromkeys((best, *finalists)) if (test := _order_test(data, tried[name]))]
@@ -136,9 +161,9 @@ def summarize(
         label_curves=tuple(curves),
         only_temporal=data.won(answers[best], answers[single]) if best in moving else (),
         recommended=best,
-        reason=_reason(best, candidates),
+        reason=reason_for(candidates),
         command=command(best),
-        advice=_advice(candidates, single, moving, next((t for t in orders if t.preset == best), None)),
+        advice=advice_on_motion(candidates, single, moving, next((t for t in orders if t.preset == best), None)),
         budget_minutes=budget,
         minutes=spent,
         notes=(*notes, *data_notes(manifest)),
@@ -146,7 +171,13 @@ def summarize(
 
 
 def _candidate(
-    data: Pooled, contender: Contender, answers: Answers, behind: Estimate | None, stopped: str
+    data: Pooled,
+    contender: Contender,
+    answers: Answers,
+    *,
+    behind: Estimate | None,
+    p_value: float | None,
+    stopped: str,
 ) -> Candidate:
     folds = contender.done(len(data.parts))
     known = data.of(contender, folds, known=True)
@@ -168,6 +199,7 @@ def _candidate(
         stopped=stopped,
         efficiency=efficiency,
         history=tuple(facts[0]["history"]),
+        p_value=p_value,
     )
 
 
@@ -208,91 +240,6 @@ def _label_curve(data: Pooled, contender: Contender) -> LabelCurve | None:
     scale, exponent, doubled = fit_label_curve(clips, table, groups=groups, seed=data.seed)
     points = [estimate_mean(row, groups=groups, seed=data.seed) for row in table]
     return LabelCurve(contender.preset.name, tuple(zip(clips, points, strict=True)), scale, exponent, doubled)
-
-
-def _reason(best: str, candidates: Sequence[Candidate]) -> str:
-    """Why the best is recommended, in a sentence or two."""
-    top, *rest = candidates
-    rivals = [c for c in rest if not c.stopped]
-    said = f"{best} is right most often of those that were tried in all folds: {_percent(top.score)}"
-    ahead = [c for c in rest if c.stopped and c.behind is not None and c.behind.low > 0]
-    if ahead:
-        return f"{said}; but {_names(ahead)} led it beyond chance in fewer folds: give a larger --budget to be sure."
-    if not rivals:
-        return f"{said}."
-    close = [c for c in rivals if c.behind is not None and c.behind.high >= 0]
-    if not close:
-        return f"{said}; its lead over {_names(rivals)} is beyond chance."
-    cheap = min(close, key=lambda c: c.efficiency.get("ms_per_clip", float("inf")))
-    mine, theirs = (c.efficiency.get("ms_per_clip", float("inf")) for c in (top, cheap))
-    hint = f" {cheap.preset} takes {theirs:.0f} ms a clip instead of {mine:.0f}." if theirs < 0.8 * mine else ""
-    return f"{said}. Its lead over {_names(close)} is not beyond chance.{hint}"
-
-
-def _advice(candidates: Sequence[Candidate], single: str, moving: Collection[str], test: OrderTest | None) -> str:
-    """Whether the data need motion; the first of the candidates is the best, `moving` are those that see it."""
-    best, *rest = candidates
-    behind = next((c.behind for c in rest if c.preset == single), None)
-    if best.preset not in moving:
-        return _without_motion(best, rest, behind, single, moving)
-    assert behind is not None, "the single-frame model is tried in all folds"
-    lead = _lead(behind)
-    if behind.high < 0:
-        said = f"Your data need motion: against a single frame, {best.preset} gains {lead}, beyond chance."
-    else:
-        said = (
-            "Whether your data need motion cannot be told from so few clips: "
-            f"against a single frame, {best.preset} gains {lead}."
-        )
-    if test is None:
-        return said
-    filmed, frozen, mixed, back = (test.overall[order] for order in FRAME_ORDERS)
-    said += (
-        f" When one frame stands still it is right on {frozen.value:.0%} instead of {filmed.value:.0%}, "
-        f"with shuffled frames on {mixed.value:.0%}, reversed on {back.value:.0%}"
-    )
-    if back.value < filmed.low:
-        return f"{said}: the direction of time counts."
-    return f"{said}: " + (
-        "movement counts, its direction does not." if frozen.value < filmed.low else "it looks at what frames show."
-    )
-
-
-def _without_motion(
-    best: Candidate, rest: Sequence[Candidate], behind: Estimate | None, single: str, moving: Collection[str]
-) -> str:
-    """What can be said of motion where the best sees single frames."""
-    said = ""
-    if behind is not None:
-        gain = _lead(behind)
-        said = f"What {best.preset} gains over {single}, {gain}, is not motion: it too looks at frames one by one. "
-    asked = [(c, c.behind) for c in rest if c.preset in moving and c.behind is not None]
-    if not asked:
-        return f"{said}No model that sees motion was tried, so nothing is known of what it is worth."
-    near, gap = max(asked, key=lambda pair: pair[1].value)
-    points = f"{100 * gap.value:+.1f} points [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]"
-    if gap.low > 0:
-        return (
-            f"{said}Whether your data need motion is open: on the clips that both answered, {near.preset} is "
-            f"{points} from {best.preset}, and it was not tried in all folds; give a larger --budget."
-        )
-    return (
-        f"{said}No model of motion that was tried is better than {best.preset} beyond chance: the nearest, "
-        f"{near.preset}, is {points} from it on the clips that both answered."
-    )
-
-
-def _lead(behind: Estimate) -> str:
-    """What another one is behind by, as what the best leads it by."""
-    return f"{-100 * behind.value:.1f} points [{-100 * behind.high:.1f}, {-100 * behind.low:.1f}]"
-
-
-def _names(candidates: Sequence[Candidate]) -> str:
-    return " and ".join(filter(None, (", ".join(c.preset for c in candidates[:-1]), candidates[-1].preset)))
-
-
-def _percent(score: Estimate) -> str:
-    return f"{100 * score.value:.1f} % [{100 * score.low:.1f}, {100 * score.high:.1f}]"
 
 
 def publish_comparison(run: Run, comparison: Comparison) -> None:

@@ -29,9 +29,7 @@ def sign_flip_test(a_right: np.ndarray, b_right: np.ndarray, *, groups: Sequence
         raise ValueError("the sign-flip test takes right (1) or wrong (0) for every clip; there are other values")
     sums = np.bincount(group_codes(groups, len(a)), a.astype(float) - b.astype(float)).astype(int)
     total = int(np.abs(sums).sum())
-    ways = np.zeros(
-        total + 1
-    )  # share of all ways in which the groups that speak for a hold 0, 1, ... total of the sums
+    ways = np.zeros(total + 1)  # share of all in which the sums of the groups that speak for a come to 0, 1, ... total
     ways[0] = 1.0
     for size in np.abs(sums[sums != 0]):
         ways[size:] += ways[:-size].copy()

@@ -3,7 +3,7 @@
 from .canvas import save_figure
 from .card import render_card
 from .compare_page import MOST_CLIPS, render_comparison
-from .compare_tables import costs_table, labels_table, orders_table, scores_table
+from .compare_tables import beyond_chance, costs_table, labels_table, orders_table, scores_table
 from .figures import timeline_figure
 from .files import read_evaluation, read_timeline, write_evaluation, write_events, write_text, write_timeline
 from .flow_film import write_flow_film
@@ -11,7 +11,7 @@ from .flow_picture import ARROW, RIM, calmest_corner, draw_arrows, flow_colours,
 from .overlay import draw_overlay, write_overlay
 from .page import render_html
 from .tables import Table, axes_table, breakdown_tables, confusions_table, metrics_table, models_table, per_class_table
-from .words import counted, difference, units, verdict, worst_clips
+from .words import counted, difference, difference_text, estimate_text, p_text, units, verdict, worst_clips
 
 __all__ = [
     "ARROW",
@@ -19,14 +19,17 @@ __all__ = [
     "RIM",
     "Table",
     "axes_table",
+    "beyond_chance",
     "breakdown_tables",
     "calmest_corner",
     "confusions_table",
     "costs_table",
     "counted",
     "difference",
+    "difference_text",
     "draw_arrows",
     "draw_overlay",
+    "estimate_text",
     "flow_colours",
     "flow_legend",
     "flow_picture",
@@ -34,6 +37,7 @@ __all__ = [
     "metrics_table",
     "models_table",
     "orders_table",
+    "p_text",
     "per_class_table",
     "read_evaluation",
     "read_timeline",

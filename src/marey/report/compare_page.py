@@ -75,19 +75,25 @@ def _candidates(comparison: Comparison) -> str:
     told = (
         "Accuracy is on clips of groups (sources, people, places) that the model was not trained on, if the data name "
         "any. Differences are to the recommended model on the clips that both answered: paired like this, they can be "
-        "beyond chance where the intervals overlap."
+        "beyond chance where the intervals of two accuracies overlap."
+    )
+    rule = (
+        "A difference is called beyond chance where p is below 0.05. It is the exact sign-flip test's over groups "
+        "(McNemar's where each clip is its own), corrected by Holm for all pairs of models, since any of them could "
+        "have come out best. The interval is of one difference alone: it can leave out 0 where p, which is of all of "
+        "them and counts how few groups there are, is not below 0.05. Then p decides."
     )
     picked = (
         "The recommended model was picked by these very scores, so that its own is somewhat too good, the more so the "
-        "more models were tried and the closer they lie."
+        "more models were tried and the closer they lie; its interval is not corrected for that."
     )
     return section(
         "Three axes",
         paragraph(told),
         picture,
         table_markup(scores_table(comparison), sortable=True),
+        *map(paragraph, (rule, picked) if len(comparison.candidates) > 1 else ()),
         table_markup(costs_table(comparison), sortable=True),
-        paragraph(picked) if len(comparison.candidates) > 1 else "",
     )
 
 

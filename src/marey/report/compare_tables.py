@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 
-from ..results import Comparison, Estimate, LabelCurve, OrderTest
+from ..metrics import SIGNIFICANT
+from ..results import Candidate, Comparison, LabelCurve, OrderTest
 from .compare_figures import falls
 from .tables import EFFICIENCY, Column, Table
 from .words import counted
 
 
-def beyond_chance(difference: Estimate) -> str:
-    """Whether a difference, in its 95 % interval, leaves out 0."""
-    return "beyond chance" if difference.low > 0 or difference.high < 0 else "not beyond chance"
+def beyond_chance(candidate: Candidate) -> bool:
+    """Whether it differs from the recommended one by more than chance explains; its interval has no say in it."""
+    return candidate.p_value is not None and candidate.p_value < SIGNIFICANT
 
 
 def scores_table(comparison: Comparison) -> Table:
@@ -19,10 +20,11 @@ def scores_table(comparison: Comparison) -> Table:
     columns: list[Column] = [("Model", "text"), ("Accuracy", "estimate"), ("Mean per class", "estimate")]
     if known:
         columns.append(("On known groups", "estimate"))
-    columns.extend((("Difference, points", "difference"), ("", "text")))
+    columns.extend((("Difference, points", "difference"), ("p (Holm)", "p"), ("Beyond chance", "text")))
     rows = []
     for c in comparison.candidates:
-        against = (c.behind, beyond_chance(c.behind) if c.behind else "")
+        verdict = None if c.p_value is None else "yes" if beyond_chance(c) else "no"
+        against = (c.behind, c.p_value, verdict)
         rows.append((c.preset, c.score, c.balanced, *([c.known] if known else []), *against))
     return Table("Performance and generalization", tuple(columns), tuple(rows))
 

@@ -14,11 +14,12 @@ from .words import (
     headline_metric,
     metric_name,
     overlap,
+    p_text,
     percent,
     points,
 )
 
-Kind = Literal["text", "count", "percent", "estimate", "difference", "short count", "number"]
+Kind = Literal["text", "count", "percent", "estimate", "difference", "short count", "number", "p"]
 Cell = str | float | int | Estimate | None
 Column = tuple[str, Kind]
 
@@ -66,6 +67,8 @@ def cell_text(cell: Cell, kind: Kind) -> str:
             return f"{cell:,.0f}"
         case "short count":
             return count_text(cell)
+        case "p":
+            return p_text(cell)
         case _:
             return f"{cell:,.4g}"
 

@@ -46,6 +46,11 @@ def difference_text(estimate: Estimate) -> str:
     return f"{points(estimate.value)} points ({points(estimate.low)} to {points(estimate.high)})"
 
 
+def p_text(p_value: float) -> str:
+    """A p value: 0.02831 -> "0.0283", below a thousandth "< 0.001"."""
+    return "< 0.001" if p_value < 0.001 else f"{p_value:.3g}"
+
+
 def count_text(value: float | int) -> str:
     """Large counts short: 78409573 -> "78.4 M", 33,166 -> "33.2 k", 512 -> "512"."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
