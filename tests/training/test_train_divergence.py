@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from marey.errors import MareyError
 from marey.training import Fitted, Recipe, fit, read_history, read_tensors
-from marey.training.divergence import Diverged, judge
+from marey.training.divergence import Diverged, judge, too_long, unlearned
 from marey.training.state import Position
 
 INPUTS = torch.randn(64, 3, generator=torch.Generator().manual_seed(1))
@@ -28,7 +28,7 @@ STEEP = Recipe(
     warmup_fraction=0.5,
     final_lr_fraction=1.0,
     ema_decay=0.9,
-    monitor="val_loss",
+    monitor="val_square_loss",
 )
 CALM = replace(STEEP, lr=0.1)
 
@@ -49,9 +49,10 @@ def run(recipe: Recipe, spoil: Callable[[int], float] | None = None, **more: Any
         return {"loss": loss * (spoil(calls) if spoil else 1)}
 
     def validate(model: nn.Module) -> dict[str, float]:
-        return {"loss": float((model(INPUTS) - TRUTH).square().mean())}
+        return {"square_loss": float((model(INPUTS) - TRUTH).square().mean())}
 
-    return model, fit(step, batches, model=model, recipe=recipe, device="cpu", validate=validate, **more)
+    more = {"validate": validate} | more
+    return model, fit(step, batches, model=model, recipe=recipe, device="cpu", **more)
 
 
 def figures(rows: Any) -> list[dict[str, float]]:
@@ -89,7 +90,7 @@ def test_back_at_the_last_good_state_all_is_as_it_was(
 
 
 def test_a_loss_that_explodes_is_found_before_it_is_infinite(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("marey.training.divergence.TOO_LONG", 6)
+    monkeypatch.setattr("marey.training.divergence.FEWEST", 6)
     monkeypatch.setattr("marey.training.divergence.GOOD_EVERY", 4)
     _, fitted = run(STEEP)
     (setback,) = fitted.setbacks
@@ -104,7 +105,7 @@ def test_a_loss_that_explodes_is_found_before_it_is_infinite(monkeypatch: pytest
 def test_a_resumed_run_recovers_as_an_unbroken_one(
     stop: int, save_every_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("marey.training.divergence.TOO_LONG", 6)
+    monkeypatch.setattr("marey.training.divergence.FEWEST", 6)
     monkeypatch.setattr("marey.training.divergence.GOOD_EVERY", 4)
     steps = 0
 
@@ -178,12 +179,12 @@ def test_the_first_step_has_nothing_to_go_back_to() -> None:
         fit(step, lambda _: [INPUTS], model=model, recipe=Recipe(epochs=1), device="cpu")
 
 
-def outcome(losses: list[float]) -> int | None:
+def outcome(losses: list[float], *, longest: int = 50) -> int | None:
     """The step at which they are taken for an explosion."""
     at = Position()
     for step, loss in enumerate(losses):
         try:
-            judge(at, {"loss": loss, "grad_norm": 1.0}, step, 0.1)
+            judge(at, {"loss": loss, "grad_norm": 1.0}, step, 0.1, longest=longest)
         except Diverged as found:
             return found.step
     return None
@@ -195,6 +196,64 @@ def test_noise_is_no_explosion() -> None:
     assert outcome([2.0] + ([1e6] * 49 + [2.0]) * 9) is None  # high, but never for long
     assert outcome([1e-4] + [4.0] * 99) is None  # begun from what was learned elsewhere, on other clips
     assert outcome([1e-4] + [11.0] * 99) == 50
+
+
+def test_what_is_too_long_fits_the_run() -> None:
+    assert [too_long(steps) for steps in (1, 6, 39, 40, 499, 500, 10**6)] == [3, 3, 3, 4, 49, 50, 50]
+    assert outcome([2.0] + ([1e6] * 3 + [2.0]) * 9, longest=4) is None  # high, but never for long
+    assert outcome([2.0] * 9 + [21.0] * 4, longest=4) == 12
+
+
+def test_a_short_run_that_explodes_goes_back() -> None:
+    """Within fewer steps than a long run may overshoot."""
+    _, fitted = run(replace(STEEP, epochs=2, lr=6, warmup_fraction=0))
+    assert fitted.steps == 8
+    assert fitted.setbacks[-1].what == "the loss stayed above 31.9 for 3 steps, from 3.19 before training,"
+    assert fitted.history[-1]["loss"] < 1
+
+
+@pytest.mark.parametrize("worst", [float("nan"), float("inf"), 1e9])
+@pytest.mark.parametrize("stop", [None, 5])
+def test_a_validation_loss_that_explodes_is_a_divergence(worst: float, stop: int | None, tmp_path: Path) -> None:
+    """Which the training loss may hide; a resumed run finds the same."""
+    calls = 0
+
+    def validate(model: nn.Module) -> dict[str, float]:
+        nonlocal calls
+        calls += 1
+        return {"square_loss": 1.0, "loss": worst if calls == 2 else 31.0}  # ten times what it was is 31.9
+
+    def interrupt(done: int, total: int) -> None:
+        if done == stop:
+            raise KeyboardInterrupt
+
+    said, more = list[str](), {"validate": validate, "out": tmp_path, "save_every_s": 0.0}
+    unwatched = replace(CALM, monitor=None)
+    if stop:
+        with pytest.raises(KeyboardInterrupt):
+            run(unwatched, progress=interrupt, **more)
+    model, fitted = run(unwatched, say=said.append, **more)
+    (setback,) = fitted.setbacks
+    assert setback.what == f"the validation loss came to {worst:.3g}, from a loss of 3.19 before training,"
+    assert (setback.step, setback.back_to, fitted.steps) == (8, 0, 32)
+    assert str(setback)[1:] in said[-1] and fitted.notes == (f"Training diverged: {setback}.",)
+    half, _ = run(replace(unwatched, lr=0.05))
+    assert torch.equal(model.weight, half.weight) and len(fitted.history) == 8
+
+
+def test_training_in_vain_is_said(tmp_path: Path) -> None:
+    said = list[str]()
+    blind = replace(CALM, lr=1e-10, epochs=2, monitor=None)
+    _, fitted = run(blind, chance=3.0, say=said.append, out=tmp_path)
+    assert said == [fitted.unlearned] == list(fitted.notes)
+    assert said[0].startswith("Training has not learned: its loss ended at 3.") and "3; try a lower" in said[0]
+    assert run(blind, chance=3.0, out=tmp_path)[1].unlearned == fitted.unlearned  # of a run that is done
+    assert run(blind)[1].unlearned is None  # nobody knows what chance is
+    assert run(replace(blind, epochs=1), chance=1.0)[1].unlearned is None
+    assert run(CALM, chance=3.0)[1].notes == ()
+    losses = [{"loss": loss} for loss in (4.0, 1.0, 4.0)]
+    assert unlearned(Position(history=losses, best_epoch=2), 3.0) is None  # whose weights are kept
+    assert unlearned(Position(history=losses), 3.0) and unlearned(Position(history=losses), 4.0)
 
 
 def test_time_that_was_lost_counts() -> None:

@@ -25,23 +25,32 @@ Fold = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class FoldAnswers:
-    """index int64 (n,) of the samples that were tested, scores float (n, classes); path -> why it was left out."""
+    """index int64 (n,) of the samples that were tested, scores float (n, classes); path -> why it was left out; what of
+    the training a reader must not miss."""
 
     index: np.ndarray
     scores: np.ndarray
     quarantined: dict[str, str]
+    notes: tuple[str, ...] = ()
 
     def write(self, path: Path) -> None:
         """Whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            np.savez(file, index=self.index, scores=self.scores, quarantined=json.dumps(self.quarantined))
+            np.savez(
+                file,
+                index=self.index,
+                scores=self.scores,
+                quarantined=json.dumps(self.quarantined),
+                notes=json.dumps(self.notes),
+            )
         Path(file.name).replace(path)
 
     @classmethod
     def read(cls, path: Path) -> "FoldAnswers":
         with np.load(path, allow_pickle=False) as held:
-            return cls(held["index"], held["scores"], json.loads(str(held["quarantined"])))
+            notes = json.loads(str(held["notes"])) if "notes" in held else []  # those of older runs have none
+            return cls(held["index"], held["scores"], json.loads(str(held["quarantined"])), tuple(notes))
 
 
 def out_of_fold(
@@ -52,11 +61,13 @@ def out_of_fold(
     quarantine: Quarantine,
     kept: Path,
     narrator: Narrator,
-) -> np.ndarray:
-    """float (seeds, samples, classes): what models that never saw a sample's group say of it; nan where unreadable.
+) -> tuple[np.ndarray, list[str]]:
+    """float (seeds, samples, classes): what models that never saw a sample's group say of it, nan where unreadable;
+    and what of their training a reader must not miss.
 
     kept  folder with a file for every fold that is done; those are not trained again
     """
+    notes: list[str] = []
     answers = np.full((len(assignments), len(manifest), lesson.task.classes), np.nan)
     work = [(number, fold, *sides) for number, folds in enumerate(assignments) for fold, sides in enumerate(folds)]
     missing = [number for number, fold, *_ in work if not _file(kept, number, fold).exists()]
@@ -74,17 +85,19 @@ def out_of_fold(
         else:
             fresh = replace(lesson, model=deepcopy(lesson.model))  # every fold starts from the same fresh weights
             with timed(narrator, f"seed {number}, fold {fold} of {preset.name}"):
-                setbacks = teach(fresh, manifest, encoded, train, quarantine, Silent()).setbacks
+                taught = teach(fresh, manifest, encoded, train, quarantine, Silent()).notes
                 rows = ask(fresh, manifest, encoded, test, quarantine)
-            for setback in setbacks:
-                narrator.say(f"seed {number}, fold {fold} of {preset.name}: {setback}")
+            told = tuple(f"Seed {number}, fold {fold} of {preset.name}: {note}" for note in taught)
+            for note in told:
+                narrator.say(note)
             index = np.array(sorted(rows), np.int64)
             scores = np.array([rows[i] for i in index]).reshape(len(index), lesson.task.classes)
-            found = FoldAnswers(index, scores, dict(quarantine.reasons))
+            found = FoldAnswers(index, scores, dict(quarantine.reasons), told)
             found.write(path)
         answers[number, found.index] = found.scores
+        notes += found.notes
         tell(done, len(work))
-    return answers
+    return answers, notes
 
 
 def _file(kept: Path, number: int, fold: int) -> Path:

@@ -30,6 +30,7 @@ class CrossValidation:
     figures   preset -> {"accuracy", "balanced_accuracy"} -> Estimate
     paired    preset -> accuracy of the model less that of this preset, on the same clips
     evaluations  preset -> Evaluation of the first round's answers, whose headline figures are the averages
+    notes     what of the trainings a reader must not miss
     """
 
     folder: Path
@@ -41,6 +42,7 @@ class CrossValidation:
     per_seed: Mapping[str, tuple[float, ...]]
     evaluations: Mapping[str, Evaluation]
     minutes: float
+    notes: tuple[str, ...] = ()
 
     @property
     def rounds(self) -> str:
@@ -72,6 +74,7 @@ class CrossValidation:
             "spread": self.spread,
             "protocol": dict(self.evaluations[self.preset].protocol),
             "minutes": self.minutes,
+            "notes": list(self.notes),
         }
 
 
@@ -86,11 +89,13 @@ def summarize_folds(
     official: bool,
     seed: int,
     minutes: float,
+    notes: Sequence[str],
 ) -> CrossValidation:
     """The figures of answers float (rounds, clips, classes) of each preset, of which the first is the user's.
 
     assignments  of each round, the folds that say which clips it asked about
     official     whether the rounds are official splits
+    notes        what of the trainings a reader must not miss
     """
     task, names = Recognition.of(manifest), list(answers)
     asked = np.zeros((len(assignments), len(manifest)), bool)
@@ -141,6 +146,7 @@ def summarize_folds(
         per_seed,
         evaluations,
         minutes,
+        tuple(notes),
     )
 
 
@@ -156,7 +162,11 @@ def publish_folds(run: Run, result: CrossValidation, manifest: Manifest, fed: Cl
         fed=fed,
         efficiency={"train_minutes": result.minutes},
         baselines={name: result.evaluations[name] for name in others},
-        notes=[*_split_notes(result), *(_paired_note(name, found) for name, found in result.paired.items())],
+        notes=[
+            *result.notes,
+            *_split_notes(result),
+            *(_paired_note(name, found) for name, found in result.paired.items()),
+        ],
     )
     write_text(render_html(report), run.folder / "report.html")
     evaluations = {name: evaluation.to_dict() for name, evaluation in result.evaluations.items()}
@@ -176,6 +186,7 @@ def read_folds(folder: Path) -> CrossValidation:
         per_seed={name: tuple(values) for name, values in data["accuracy_per_seed"].items()},
         evaluations={name: Evaluation.from_dict(e) for name, e in data["evaluations"].items()},
         minutes=data["minutes"],
+        notes=tuple(data.get("notes", ())),
     )
 
 

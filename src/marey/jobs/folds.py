@@ -127,14 +127,15 @@ def cross_validate(
         narrator.say(f"{manifest.source}: {manifest.kind}, {counted(len(manifest), 'clip')}, {rounds}")
         narrator.say(f"preset: {choice.preset.name}" + (f" ({choice.why})" if choice.why else "") + f"; run: {folder}")
         quarantine, begun = Quarantine(total=len(manifest), limit=max_bad), perf_counter()
-        answers, stamps = {}, {}
+        answers, stamps, notes = {}, {}, []
         with named_on_interrupt(run), cleared_unless(run, KEPT_FOLDS, fresh=fresh):
             for contender in _contenders(choice.preset):
                 lesson = first if contender is choice.preset else lesson_of(contender)
                 kept = run.folder / KEPT_FOLDS / contender.name
-                answers[contender.name] = out_of_fold(
+                answers[contender.name], told = out_of_fold(
                     lesson, contender, manifest, assignments, quarantine, kept, narrator
                 )
+                notes += told
                 stamps[contender.name] = spec_stamp(lesson.spec, contender.name, views="1x1", decoder=reader)
         tell_left_out(narrator, quarantine.reasons)
         minutes = (perf_counter() - begun) / 60
@@ -148,6 +149,7 @@ def cross_validate(
             official=bool(official),
             seed=seed,
             minutes=minutes,
+            notes=notes,
         )
         publish_folds(run, result, manifest, fed)
         return result

@@ -103,6 +103,8 @@ def learn_head(
     loss = loss_of(lesson, targets)
     order = _order(lesson, targets)
     model.measure(inputs)
+    with torch.no_grad():
+        parts = len(model.eval().branches(inputs[:1]))
 
     def batches(epoch: int) -> Iterator[dict[str, Tensor]]:
         for part in torch.as_tensor(order(epoch), device=device).split(lesson.batch_size):
@@ -123,7 +125,14 @@ def learn_head(
     watch = validate if held else None
     with one_thread():
         return _fit(
-            lesson, step, batches, watch, count=ceil(len(order(0)) / lesson.batch_size), out=out, narrator=narrator
+            lesson,
+            step,
+            batches,
+            watch,
+            count=ceil(len(order(0)) / lesson.batch_size),
+            chance=parts * chance_of(lesson, targets, loss),
+            out=out,
+            narrator=narrator,
         )
 
 
@@ -171,6 +180,8 @@ def _learn_whole(
     labels = [label for names in task.heads.values() for label in names]
     may_flip, mirrored = mirror_columns(labels, manifest.mirror)
     loss = loss_of(lesson, targets.to(lesson.device))
+    taught_more = spec != lesson.spec  # a teacher adds to the loss, so that it says less of the classes
+    chance = None if taught_more else chance_of(lesson, targets.to(lesson.device), loss)
 
     def step(batch: dict[str, Tensor]) -> dict[str, Tensor]:
         index = batch["index"].cpu()
@@ -190,7 +201,7 @@ def _learn_whole(
 
     validation = ValidationClips(lesson, val, quarantine) if val else None
     count = ceil(len(batches.order(0)) / lesson.batch_size)
-    return _fit(lesson, step, batches, validation, count=count, out=out, narrator=narrator)
+    return _fit(lesson, step, batches, validation, count=count, chance=chance, out=out, narrator=narrator)
 
 
 class ValidationClips:
@@ -282,6 +293,19 @@ def loss_of(lesson: Lesson, targets: Tensor) -> Callable[[Tensor, Tensor], Tenso
     return loss
 
 
+def chance_of(lesson: Lesson, targets: Tensor, loss: Callable[[Tensor, Tensor], Tensor]) -> float:
+    """The loss of one answer for all training clips: as common as each class is, or each alike where that is better.
+
+    Where clips are drawn by their classes it is each alike: how common a class is does not count.
+    """
+    alike = torch.zeros_like(targets)
+    common = targets.mean(0).clamp(1e-4, 1 - 1e-4)
+    answers = [alike]
+    if lesson.balance not in ("sampling", "sqrt", "progressive"):
+        answers.append(alike + (common.logit() if lesson.task.multi_label else common.log()))
+    return min(float(loss(answer, targets)) for answer in answers)
+
+
 def tell_epoch(narrator: Narrator, epochs: int, row: Mapping[str, float | int]) -> None:
     """The line of an epoch: loss, validation, time, how much of it waited for data, and what to do about that."""
     watched = f", validation top-1 {100 * row['val_top1']:.1f} %" if "val_top1" in row else ""
@@ -298,6 +322,7 @@ def _fit(
     validate: Callable[[nn.Module], dict[str, float]] | None,
     *,
     count: int,
+    chance: float | None,
     out: Path | None,
     narrator: Narrator,
 ) -> Fitted:
@@ -308,6 +333,7 @@ def _fit(
         recipe=lesson.recipe,
         validate=validate,
         batches_per_epoch=count,
+        chance=chance,
         depths=lesson.transfer.depths if lesson.transfer else None,
         out=out,
         device=str(lesson.device),

@@ -51,13 +51,15 @@ from .without_vectors import refuse_without_vectors
 
 @dataclass(frozen=True)
 class Trial:
-    """A finished run: its folder and the evaluation of every head on the held-out clips."""
+    """A finished run: its folder, the evaluation of every head on the held-out clips, and what of its training a reader
+    of them must not miss."""
 
     folder: Path
     evaluations: Mapping[str, Evaluation]
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        return {"folder": str(self.folder), **evaluation_dict(self.evaluations)}
+        return {"folder": str(self.folder), **evaluation_dict(self.evaluations), "notes": list(self.notes)}
 
 
 def train(
@@ -138,7 +140,7 @@ def train(
     with _opened_run(data, out, asked, manifest, choice, lesson) as (run, fresh):
         if run.finished:
             narrator.say(f"{run.folder} is finished already; nothing is left to do")
-            return Trial(run.folder, read_evaluations(run.folder))
+            return Trial(run.folder, read_evaluations(run.folder), tuple(run.info.get("notes", ())))
         with named_on_interrupt(run):
             return _teach(
                 run, lesson, choice, manifest, fresh=fresh, views=views, max_bad=max_bad, seed=seed, narrator=narrator
@@ -221,8 +223,9 @@ def _teach(
     tell_left_out(narrator, quarantine.reasons)
     if not main:  # the main process has the same weights, and does the rest
         return Trial(run.folder, {})
-    if fitted.setbacks:
-        run = replace(run, info={**run.info, "setbacks": [asdict(setback) for setback in fitted.setbacks]})
+    if fitted.notes:
+        setbacks = [asdict(setback) for setback in fitted.setbacks]
+        run = replace(run, info={**run.info, "setbacks": setbacks, "notes": list(fitted.notes)})
         write_json(run.folder / "run.json", run.info)
     trained = keep_model(run.model, lesson, choice.preset, train)
     evaluations = score(
@@ -247,9 +250,9 @@ def _teach(
             samples=test or val,
             history=fitted.history,
             train_minutes=taken_s / 60,
-            notes=[f"Training diverged: {setback}." for setback in fitted.setbacks],
+            notes=fitted.notes,
         )
-    return Trial(run.folder, evaluations)
+    return Trial(run.folder, evaluations, fitted.notes)
 
 
 def tell_plan(narrator: Narrator, manifest: Manifest, choice: Choice, lesson: Lesson, folder: Path) -> None:

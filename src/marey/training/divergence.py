@@ -1,4 +1,4 @@
-"""Divergence: how it is known, and what is done about it."""
+"""Divergence, and training in vain: how they are known, and what is done about them."""
 
 from collections.abc import Mapping
 from copy import deepcopy
@@ -13,6 +13,8 @@ from .state import Parts, Position
 
 TOO_HIGH = 10.0  # times the loss of the untrained model, or 10 where that is below 1, which no untrained one stays at
 TOO_LONG = 50  # steps in a row: a few that are too high are noise, or a first overshoot
+SHARE = 10  # of a short run, one part in so many is too long
+FEWEST = 3  # steps, in the shortest run
 GOOD_EVERY = 200  # steps; so many are lost at most, and those it took to know
 HALVINGS = 5
 
@@ -45,18 +47,52 @@ class Setback:
         )
 
 
-def judge(at: Position, figures: Mapping[str, float], step: int, rate: float) -> None:
+def too_long(steps: int) -> int:
+    """How many steps in a row a loss may not be too high, in a run of so many."""
+    return min(TOO_LONG, max(FEWEST, steps // SHARE))
+
+
+def judge(at: Position, figures: Mapping[str, float], step: int, rate: float, *, longest: int) -> None:
     """Takes note of a step's figures; raises Diverged for one that is not finite, or a loss too high for too long."""
     for name, what in (("loss", "the loss"), ("grad_norm", "the gradient")):
         if not isfinite(figures[name]):
             raise Diverged(f"{what} became {figures[name]}", step, rate)
     if at.untrained is None:
         at.untrained = figures["loss"]
-    bound = TOO_HIGH * max(1.0, at.untrained)
+    bound = _bound(at.untrained)
     at.high = at.high + 1 if figures["loss"] > bound else 0
-    if at.high == TOO_LONG:
-        what = f"the loss stayed above {bound:.3g} for {TOO_LONG} steps, from {at.untrained:.3g} before training,"
+    if at.high == longest:
+        what = f"the loss stayed above {bound:.3g} for {longest} steps, from {at.untrained:.3g} before training,"
         raise Diverged(what, step, rate)
+
+
+def judge_validation(at: Position, loss: float, rate: float) -> None:
+    """Raises Diverged after an epoch whose validation loss is not finite, or too high: batch normalization may hide
+    from the training loss what has become of the weights."""
+    assert at.untrained is not None
+    if not loss <= _bound(at.untrained):
+        what = f"the validation loss came to {loss:.3g}, from a loss of {at.untrained:.3g} before training,"
+        raise Diverged(what, at.step, rate)
+
+
+def unlearned(at: Position, chance: float | None) -> str | None:
+    """What is to be told of a finished run whose loss is no better than `chance`, that of one answer for all samples.
+
+    None for others, and for a single epoch, whose mean has the steps before anything was learned.
+    """
+    if chance is None or len(at.history) == 1:
+        return None
+    loss = at.history[(at.best_epoch or len(at.history)) - 1]["loss"]
+    if loss < chance:
+        return None
+    return (
+        f"Training has not learned: its loss ended at {loss:.3g}, and one answer for all samples has {chance:.3g}; "
+        "try a lower learning rate (--lr) or more epochs, and look at the labels."
+    )
+
+
+def _bound(untrained: float) -> float:
+    return TOO_HIGH * max(1.0, untrained)
 
 
 class LastGood:

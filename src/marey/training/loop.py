@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
-from .divergence import Setback
+from .divergence import Setback, unlearned
 from .engine import engine
 from .gradients import Step
 from .log import Log, Row
@@ -18,8 +18,8 @@ from .run import Batches, Told, TrainingRun, Validate
 @dataclass(frozen=True)
 class Fitted:
     """What came of it: the rows of all epochs, the best epoch (from 1) where one was monitored, optimizer steps,
-    whether it stopped early, how many samples fitted into memory at once if that was fewer than a batch, and how often
-    it diverged."""
+    whether it stopped early, how many samples fitted into memory at once if that was fewer than a batch, how often
+    it diverged, and a sentence where it learned nothing."""
 
     history: tuple[Row, ...]
     best_epoch: int | None
@@ -27,6 +27,13 @@ class Fitted:
     stopped_early: bool
     micro_batch: int | None
     setbacks: tuple[Setback, ...]
+    unlearned: str | None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences that whoever reads a figure of the model must not miss."""
+        diverged = tuple(f"Training diverged: {setback}." for setback in self.setbacks)
+        return diverged if self.unlearned is None else (*diverged, self.unlearned)
 
 
 def fit(
@@ -39,6 +46,7 @@ def fit(
     device: str = "auto",
     validate: Validate | None = None,
     batches_per_epoch: int | None = None,
+    chance: float | None = None,
     depths: Mapping[str, int] | None = None,
     save_every_s: float = 60.0,
     tensorboard: bool = False,
@@ -54,9 +62,12 @@ def fit(
                gives its own share, of equal length. Batches are trees of tensors, see `batch.py`
     out        folder for `state.safetensors` and `metrics.jsonl`. Where it holds the state of the same run, that run
                goes on from there, exactly as if it had not been interrupted. None writes nothing
-    validate   model, in evaluation mode with averaged weights -> figures, which get "val_" before their names. Under
-               torchrun every process calls it, and the main one's answer counts
+    validate   model, in evaluation mode with averaged weights -> figures, which get "val_" before their names. One that
+               is called loss must be of the size of the step's. Under torchrun every process calls it, and the main
+               one's answer counts
     batches_per_epoch  needed where `len(batches(epoch))` is not known
+    chance     the loss of one answer for all samples, where it is known: a run of several epochs that ends no better
+               says so
     depths     name of a parameter -> blocks between it and the classifier: what `recipe.layer_decay` and
                `recipe.head_first` go by. Those it does not name are the classifier's own
     save_every_s  the state is saved when an epoch ends (less often if that takes over 5 % of the time), and within an
@@ -70,9 +81,10 @@ def fit(
     A batch that does not fit into memory goes in halves, or halves of them, whose gradients add up with the right
     weights: the same step but for batch normalization and random draws, which see the parts.
 
-    Where training diverges (a loss or gradient that is not finite, or a loss ten times that of the untrained model for
-    50 steps), the run goes back to its last good state, which is not over 200 steps older, and on with half the rate;
-    `say` is told, and rows have `setbacks` from then on, how many there were.
+    Where training diverges (a loss or gradient that is not finite, a loss ten times that of the untrained model for 50
+    steps, or a tenth of a shorter run, or a validation loss that is as high), the run goes back to its last good state,
+    which is not over 200 steps older, and on with half the rate; `say` is told, and rows have `setbacks` from then on,
+    how many there were.
 
     Raises UsageError for a folder of another run, CheckpointError for a damaged state, MareyError for training that
     diverges at its first step or goes on to after five halvings, and for one sample that does not fit. After an
@@ -97,6 +109,8 @@ def fit(
                 run.epoch(batches, log)
         run.finish()
         at = run.at
+        if main and say and (in_vain := unlearned(at, chance)):
+            say(in_vain)
     return Fitted(
         tuple(at.history),
         at.best_epoch,
@@ -104,4 +118,5 @@ def fit(
         at.epoch < recipe.epochs,
         at.micro,
         tuple(Setback(**found) for found in at.setbacks),
+        unlearned(at, chance),
     )

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 
 from ..errors import UsageError
 from .device import seed_device
-from .divergence import Diverged, LastGood
+from .divergence import Diverged, LastGood, judge_validation, too_long
 from .ema import MovingAverage
 from .engine import share
 from .gradients import Gradients, Step
@@ -83,7 +83,7 @@ class TrainingRun:
             if not self.at.done:
                 self._told.sentence(f"Going on after epoch {self.at.epoch}, batch {self.at.batch}.")
         self._gradients = Gradients(self._accelerator, self._model, step, micro=self.at.micro)
-        self._tally = Tally(self._accelerator, self.at)
+        self._tally = self._new_tally()
 
     def epoch(self, batches: Batches, log: Log) -> None:
         """Trains one epoch, or what is left of it; then validates, writes its row and saves the state.
@@ -95,10 +95,10 @@ class TrainingRun:
         try:
             with closing(self._pulled(batches)) as pulled:
                 self._learn_all(pulled, log)
+            row = self._close_epoch()
         except Diverged as found:
             self._go_back(found, log)
             return
-        row = self._close_epoch()
         if self.at.done:
             self._good.forget(self.at)
         if self.at.done or self._save_is_due(min(self._save_every_s, 20 * self._save_cost_s)):
@@ -162,9 +162,12 @@ class TrainingRun:
     def _go_back(self, found: Diverged, log: Log) -> None:
         self._take_time()
         self.at, setback = self._good.go_back(self.at, found)
-        self._tally = Tally(self._accelerator, self.at)
+        self._tally = self._new_tally()
         log.rewrite(self.at.history)
         self._told.sentence(f"{str(setback).capitalize()}.")
+
+    def _new_tally(self) -> Tally:
+        return Tally(self._accelerator, self.at, longest=too_long(self._place()[1]))
 
     def _learn(self, window: list[Any]) -> None:
         """One optimizer step on the window's batches."""
@@ -192,13 +195,15 @@ class TrainingRun:
         return self.at.epoch * each + self.at.batch // self._recipe.accumulate, self._recipe.epochs * each
 
     def _close_epoch(self) -> dict[str, float | int]:
-        """Validates, picks the best, moves on to the next epoch; returns the row."""
+        """Validates, picks the best, moves on to the next epoch; returns the row, or raises Diverged."""
         at, recipe = self.at, self._recipe
         self._take_time()
         waited = at.waited / at.seconds
         row: dict[str, float | int] = {"epoch": at.epoch + 1, "step": at.step, **self._tally.means()}
         row["lr"] = self._parts.optimizer.param_groups[0]["lr"]
         figures = self._validated()
+        if "val_loss" in figures:
+            judge_validation(at, figures["val_loss"], recipe.lr * at.rate_factor)
         self._take_time()
         if recipe.monitor is not None:
             self._compare(row | figures, recipe.monitor)

@@ -12,10 +12,13 @@ from .state import Position
 
 
 class Tally:
-    """Adds up figures into a Position. They stay on the device until `flush`, so that a GPU need not be waited for."""
+    """Adds up figures into a Position. They stay on the device until `flush`, so that a GPU need not be waited for.
 
-    def __init__(self, accelerator: Accelerator, at: Position) -> None:
-        self._accelerator, self._at = accelerator, at
+    longest  how many steps in a row a loss may not be too high
+    """
+
+    def __init__(self, accelerator: Accelerator, at: Position, *, longest: int) -> None:
+        self._accelerator, self._at, self._longest = accelerator, at, longest
         self._waiting: list[tuple[int, int, float, dict[str, Tensor | float]]] = []
 
     def add(self, samples: int, figures: dict[str, Tensor | float], *, step: int, rate: float) -> None:
@@ -37,7 +40,7 @@ class Tally:
             figures = figures / weights
         for (_, step, rate, _), row, (weight,) in zip(self._waiting, figures.tolist(), weights.tolist(), strict=True):
             last = dict(zip(names, row, strict=True))
-            judge(self._at, last, step, rate)
+            judge(self._at, last, step, rate, longest=self._longest)
             self._at.samples += weight
             for name, value in last.items():
                 self._at.sums[name] = self._at.sums.get(name, 0.0) + value * weight
