@@ -225,7 +225,7 @@ class LabelCurve:
     """Accuracy against the number of labelled clips that a model was trained on.
 
     points   (clips, accuracy), fewest first
-    scale, exponent  of the fitted error, scale * clips ** -exponent
+    floor, scale, exponent  of the fitted error, floor + scale * clips ** -exponent
     doubled  accuracy to expect with twice the clips, with a 95 % interval; None where the points do not tell
     """
 
@@ -234,6 +234,7 @@ class LabelCurve:
     scale: float
     exponent: float
     doubled: Estimate | None
+    floor: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -298,6 +299,7 @@ class Comparison:
                     c["scale"],
                     c["exponent"],
                     estimate(c["doubled"]),
+                    c.get("floor", 0.0),  # comparisons of before know none
                 )
                 for c in data["label_curves"]
             ),

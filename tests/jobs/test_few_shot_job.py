@@ -63,6 +63,9 @@ def test_what_a_score_takes() -> None:
     need = label_need(hard, classes, parts, target=0.99, seed=0)
     assert need.clips is None and need.steps is None
     assert need.foretold is None or 60 <= need.foretold <= MOST_FORETOLD
+    odd = np.where(np.arange(80)[:, None] % 10 < 3, rng.normal(size=(80, 4)), 10 * easy)  # 3 of 10 tell nothing
+    need = label_need(odd, classes, parts, target=0.95, seed=0)
+    assert need.clips is None and need.foretold is None, "no number of clips goes below the floor"
 
 
 @pytest.mark.parametrize(

@@ -67,12 +67,13 @@ def make_comparison(*, classes: int = 6, evil: bool = False) -> Comparison:
     label_curves = tuple(
         LabelCurve(
             preset=names[i],
-            points=tuple((n, around(1 - scale * n**-exponent + draw.normal(0, 0.01))) for n in sizes),
+            points=tuple((n, around(1 - floor - scale * n**-exponent + draw.normal(0, 0.01))) for n in sizes),
             scale=scale,
             exponent=exponent,
-            doubled=around(1 - scale * 324**-exponent, 0.05) if i < 2 else None,
+            doubled=around(1 - floor - scale * 324**-exponent, 0.05) if i < 2 else None,
+            floor=floor,
         )
-        for i, scale, exponent in ((0, 1.1, 0.33), (1, 0.7, 0.1), (2, 0.75, 0.12))
+        for i, floor, scale, exponent in ((0, 0.0, 1.1, 0.33), (1, 0.2, 0.6, 0.3), (2, 0.0, 0.75, 0.12))
     )
     clips = tuple(
         ClipScore(

@@ -174,8 +174,10 @@ def test_label_curves_are_drawn_through_their_points_and_on_to_twice_the_clips()
     (axes,) = labels_figure(curves).axes
     assert [t.get_text() for t in axes.get_xticklabels()] == ["8", "16", "40", "81", "162", "324"]
     assert {t.get_text() for t in axes.texts} == {c.preset for c in curves}
-    ends = [float(np.max(np.asarray(line.get_xdata()))) for line in axes.lines if line.get_linestyle() == "--"]
-    assert max(ends) == pytest.approx(324)
+    dashed = [line for line in axes.lines if line.get_linestyle() == "--"]
+    assert max(float(np.max(np.asarray(line.get_xdata()))) for line in dashed) == pytest.approx(324)
+    for line, curve in zip(dashed, curves[:2], strict=False):
+        assert curve.doubled and float(np.asarray(line.get_ydata())[-1]) == pytest.approx(curve.doubled.value)
     table = labels_table(curves)
     assert [name for name, _ in table.columns][-2:] == ["162 clips", "324, expected"]
     assert table.rows[2][-1] is None and table.rows[0][-1] == curves[0].doubled

@@ -60,8 +60,9 @@ def label_need(
     reached = np.flatnonzero(scores >= target)
     foretold = None
     if not len(reached):
-        scale, exponent, _ = fit_label_curve(sizes, np.minimum(right, 1))
-        needed = log(scale / (1 - target)) / exponent if exponent > 0 else inf
+        floor, scale, exponent, _ = fit_label_curve(sizes, np.minimum(right, 1))
+        above = 1 - target - floor  # the error that is left to labels
+        needed = log(scale / above) / exponent if exponent > 0 and above > 0 else inf
         foretold = max(fewest, round(exp(needed))) if needed < log(MOST_FORETOLD) else None
     curve = tuple((size, float(score)) for size, score in zip(sizes, scores, strict=True))
     steps = _steps(features, classes, parts, target=target, seed=seed)

@@ -196,7 +196,7 @@ def labels_figure(curves: Sequence[LabelCurve]) -> Figure:
             axes.plot(at * shift, [e.value for e in scores], "o", ms=6, color=colour)
             last = 2 * at[-1] if curve.doubled else at[-1]
             for grid, dashes in ((np.geomspace(at[0], at[-1]), "-"), (np.geomspace(at[-1], last), "--")):
-                fitted = 1 - curve.scale * grid**-curve.exponent
+                fitted = 1 - curve.floor - curve.scale * grid**-curve.exponent
                 axes.plot(grid, fitted, color=colour, lw=1.3, ls=dashes)
                 lines += pairwise(zip(grid.tolist(), fitted.tolist(), strict=True))
             end, value = at[-1] * shift, scores[-1].value

@@ -195,12 +195,12 @@ def _labels(comparison: Comparison) -> str:
         compare_figures.labels_figure(curves),
         name="labels",
         alt=f"Accuracy by number of labelled clips. {' '.join(told)}",
-        caption="Dots are measured, with 95 % intervals. Lines are the error falling as a power of the clips; dashed, "
+        caption="Dots are measured, with 95 % intervals. Lines are the error falling to a floor as a power of the clips; dashed, "
         "and ending in a hollow mark, what twice the clips should bring.",
     )
     limits = (
-        "The curve knows no error that labels cannot remove, so that near such a floor it promises too much, and its "
-        "interval holds the choice of the test clips, not whether the curve goes on as it began."
+        "Where the curve would end is uncertain from so few sizes, and its interval holds the choice of the test clips, "
+        "not whether the curve goes on as it began."
     )
     return section(
         "Would more labels help?", *map(paragraph, told), picture, table_markup(labels_table(curves)), paragraph(limits)
