@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .errors import CheckpointError, DataError, MareyError, MissingExtra, UsageError, VideoError
-    from .jobs import calibrate, compare, evaluate, few_shot, plan, predict, rank, rebalance, train
+    from .jobs import calibrate, compare, evaluate, few_shot, plan, predict, rank, rebalance, train, transfer
     from .models import add_double_attention, add_glore, add_nonlocal, add_off, inflate, octavize
     from .presets import convert_weights, create_model
     from .results import Evaluation, Segment, Timeline
@@ -46,6 +46,7 @@ _HOME = {
     "rank": "jobs",
     "rebalance": "jobs",
     "train": "jobs",
+    "transfer": "jobs",
 }
 __all__ = [
     "CheckpointError",
@@ -77,6 +78,7 @@ __all__ = [
     "rank",
     "rebalance",
     "train",
+    "transfer",
 ]
 
 

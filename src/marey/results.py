@@ -312,3 +312,65 @@ class Comparison:
             minutes=data["minutes"],
             notes=tuple(data["notes"]),
         )
+
+
+@dataclass(frozen=True)
+class TransferWay:
+    """One way to learn from clips of your own, and how it did on those of them that were held out.
+
+    way            "original" (from scratch), or what of another run goes on to learn: "fixed", "full" or "lora"
+    score          accuracy
+    balanced       mean over the classes of the same
+    gain           its accuracy less that of the first way, paired on the clips that both could read; None for that itself
+    p_value        of its being right as often as the first way on those clips, corrected for the number of pairs of ways
+    params         parameters that learn
+    train_minutes  of learning alone, decoding included
+    history        rows of its training, as in a Report
+    """
+
+    way: str
+    score: Estimate
+    balanced: Estimate
+    gain: Estimate | None
+    p_value: float | None
+    params: int
+    train_minutes: float
+    epochs: int
+    history: tuple[Mapping[str, float | int], ...] = ()
+
+
+@dataclass(frozen=True)
+class TransferTable:
+    """Ways to go on from what a network has learned elsewhere, and from scratch, on the same clips.
+
+    protocol     what makes the figures reproducible
+    tested       how many clips of which split the figures are of
+    ways         the first is the one that the others are compared with
+    recommended  one of them; `reason` says why in a sentence or two, `command` uses it
+    """
+
+    title: str
+    protocol: Mapping[str, Any]
+    tested: str
+    ways: tuple[TransferWay, ...]
+    recommended: str
+    reason: str
+    command: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def best(self) -> TransferWay:
+        return next(way for way in self.ways if way.way == self.recommended)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "TransferTable":
+        """The inverse of `to_dict` after a trip through JSON."""
+        ways = []
+        for way in data["ways"]:
+            figures = {name: way[name] and Estimate(**way[name]) for name in ("score", "balanced", "gain")}
+            ways.append(TransferWay(**{**way, **figures, "history": tuple(way["history"])}))
+        own = {name: data[name] for name in ("title", "protocol", "tested", "recommended", "reason", "command")}
+        return cls(**own, ways=tuple(ways), notes=tuple(data["notes"]))

@@ -12,6 +12,7 @@ import pytest
 from marey.app import checks
 from marey.app.cli import app, main
 from marey.app.rebalance import METHODS
+from marey.app.transfer import WAYS as TRANSFER_WAYS
 from marey.data.stage import LEVELS, STYLES
 from marey.errors import UsageError
 from marey.jobs import flag_of
@@ -20,6 +21,7 @@ from marey.jobs.choose import BALANCES, LOSSES, WISH_RANGES
 from marey.jobs.decouple import METHODS as HOW
 from marey.jobs.scores import parse_views
 from marey.jobs.thresholds import CONFIDENCES
+from marey.jobs.transfer_ways import WAYS as HOW_TO_GO_ON
 from marey.tasks import WAYS, parse_rate
 from marey.video import DecoderName
 
@@ -157,6 +159,20 @@ def test_importing_marey_imports_no_torch() -> None:
         (["predict", "{empty}", "{film}", "--threshold", "2"], "--threshold is 2.0; give a number from 0 to 1"),
         (["plan", "nowhere"], "nowhere does not exist"),
         (["plan", "{films}", "--preset", "r3d_81"], "did you mean r3d_18"),
+        (["transfer", "{films}"], "Missing option '--from'"),
+        (["transfer", "nowhere", "--from", "{empty}"], "nowhere does not exist; check the path of your data"),
+        (["transfer", "{films}", "--from", "nothing"], "nothing does not exist; give a run folder"),
+        (["transfer", "{films}", "--from", "{empty}"], "{empty} is no run (it has no run.json)"),
+        (["transfer", "{films}", "--from", "{corrupt}"], "{corrupt}"),
+        (["transfer", "{films}", "--from", "{empty}", "--out", "{film}"], "--out is {film}, and {film} is a file"),
+        (
+            ["transfer", "{films}", "--from", "{empty}", "--ways", "full,half"],
+            "--ways is 'half'; it can be original, fixed, full or lora",
+        ),
+        (
+            ["transfer", "{films}", "--from", "{empty}", "--ways", "full"],
+            "--ways names full alone, which is nothing to compare; name another beside it",
+        ),
         (["rebalance", "nowhere", "--method", "tau"], "nowhere does not exist"),
         (["rebalance", "{empty}"], "Missing option '--method'"),
         (["rebalance", "{empty}", "--method", "dis"], "--method is 'dis'; it can be crt, ncm, tau or lws"),
@@ -258,6 +274,8 @@ def test_what_can_be_seen_at_once_is_refused_before_torch_is_imported(tmp_path: 
         ["cache", "--clear", "nothing"],
         ["few-shot", "motion", ".", "--episodes", "1"],
         ["rank", "film.mp4", "--run", ".", "--count", "0"],
+        ["transfer", ".", "--from", ".", "--ways", "full"],
+        ["transfer", ".", "--from", ".", "--ways", "full,some"],
         ["rebalance", ".", "--method", "dis"],
         ["rebalance", ".", "--method", "tau", "--shots", "few"],
     ]
@@ -276,7 +294,7 @@ def test_the_jobs_refuse_what_the_commands_refuse() -> None:
     commands = {flag_of(name): bounds for name, bounds in WISH_RANGES.items()}
     assert {flag: checks.RANGES[flag] for flag in commands} == commands
     assert checks.WORDS["--balance"] == BALANCES and checks.WORDS["--loss"] == LOSSES
-    assert METHODS == HOW
+    assert METHODS == HOW and TRANSFER_WAYS == HOW_TO_GO_ON
     assert checks.WORDS["--decoder"] == get_args(DecoderName)
     assert checks.WORDS["--clear"] == (*PARTS, "all")
     assert checks.WORDS["--level"] == tuple(LEVELS) and checks.WORDS["--style"] == STYLES

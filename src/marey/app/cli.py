@@ -7,7 +7,7 @@ import typer
 from typer.exceptions import TyperException
 
 from ..errors import MareyError
-from . import compare, console, few_shot, learn, look, motion, rank, rebalance, weights
+from . import compare, console, few_shot, learn, look, motion, rank, rebalance, transfer, weights
 from .train import INTERRUPTED
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
 for commands in (
     learn.COMMANDS,
     compare.COMMANDS,
+    transfer.COMMANDS,
     motion.COMMANDS,
     look.COMMANDS,
     rebalance.COMMANDS,

@@ -23,6 +23,7 @@ from .run import flag_of, list_runs, read_run, write_json
 from .scores import Trained, open_model, with_labels
 from .shots import Rebalanced, ShotRow
 from .train import Trial, train
+from .transfer_table import Transferred, transfer
 from .zero_shot import FewShotRow
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "ShotRow",
     "Silent",
     "Trained",
+    "Transferred",
     "Trial",
     "cache_parts",
     "cache_root",
@@ -77,6 +79,7 @@ __all__ = [
     "read_run",
     "rebalance",
     "train",
+    "transfer",
     "with_labels",
     "write_json",
 ]

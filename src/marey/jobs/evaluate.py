@@ -297,8 +297,13 @@ def read_evaluations(folder: Path) -> dict[str, Evaluation]:
 
 def learned_by(trained: Trained) -> tuple[Sample, ...] | None:
     """What a model was trained on, as the run that its file lies in has it; None where that is not known."""
-    folder = None if trained.path is None else trained.path.parent
-    if folder is None or not (folder / "run.json").is_file() or not (folder / "manifest.parquet").is_file():
+    return None if trained.path is None else clips_behind(trained.path)
+
+
+def clips_behind(model: Path) -> tuple[Sample, ...] | None:
+    """What the model in a file was trained on, as the run that it lies in has it; None where that is not known."""
+    folder = model.parent
+    if not (folder / "run.json").is_file() or not (folder / "manifest.parquet").is_file():
         return None
     try:
         return manifest_of(read_run(folder)).part("train")

@@ -90,6 +90,12 @@ def model_file(path: Path) -> Path:
             f"{path} was made by compare: it holds what several models said, and none of them; its report names the "
             "command that trains the best"
         )
+    if run.of_transfer:
+        ways = run.info["arguments"]["ways"].split(",")
+        raise UsageError(
+            f"{path} was made by transfer: it holds a run for each way and is none itself; name one, such as "
+            f"{path / ways[-1]}"
+        )
     if run.of_folds:
         raise UsageError(
             f"{path} was made with --folds: it holds what the models of its folds said, and no single model; "

@@ -11,6 +11,7 @@ from .flow_picture import ARROW, RIM, calmest_corner, draw_arrows, flow_colours,
 from .overlay import draw_overlay, write_overlay
 from .page import render_html
 from .tables import Table, axes_table, breakdown_tables, confusions_table, metrics_table, models_table, per_class_table
+from .transfer_page import render_transfer, ways_table
 from .words import counted, difference, difference_text, estimate_text, p_text, units, verdict, worst_clips
 
 __all__ = [
@@ -44,11 +45,13 @@ __all__ = [
     "render_card",
     "render_comparison",
     "render_html",
+    "render_transfer",
     "save_figure",
     "scores_table",
     "timeline_figure",
     "units",
     "verdict",
+    "ways_table",
     "worst_clips",
     "write_evaluation",
     "write_events",
