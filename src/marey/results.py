@@ -158,7 +158,8 @@ class Report:
 
     evaluation  of the run's own model; `baselines` holds other models on the same clips, by name
     history     one row an epoch: epoch, loss, val_loss, val_top1, lr, seconds, data_wait (fraction of the time)
-    efficiency  params, gmacs, ms_per_clip, peak_memory_mb (answering a clip), train_minutes
+    efficiency  params, gmacs, ms_per_clip, peak_memory_mb (answering a clip), train_minutes; gmacs_in_part, whether
+                features are computed by hand besides
     thumbnails  clip path -> JPEG bytes, for the worst clips
     run         arguments, data and versions, as in run.json
     notes       sentences that the reader must not miss (a leak, a class too small, clips left out)
@@ -188,8 +189,8 @@ class Candidate:
     known       accuracy on clips that were held out of the groups that it was trained on; None where not measured
     behind      its accuracy less that of the recommended one on the clips that both answered; None for that one itself
     stopped     why it was not tried in all folds; empty where it was
-    efficiency  params, gmacs; ms_per_clip (from file to probabilities) and peak_memory_mb of answering;
-                train_memory_mb of a batch, train_minutes of all its folds
+    efficiency  params, gmacs, gmacs_in_part as in a Report; ms_per_clip (from file to probabilities) and
+                peak_memory_mb of answering; train_memory_mb of a batch, train_minutes of all its folds
     history     rows of its training in the first fold, as in a Report
     p_value     of its being right as often as the recommended one on those clips, corrected for the number of pairs of
                 candidates; None for that one itself

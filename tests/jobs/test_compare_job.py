@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from marey.app.cli import main
 from marey.app.compare import minutes_of
+from marey.app.show import CANDIDATE_COLUMNS, candidate_rows
 from marey.data import Manifest, Quarantine, Sample, read_manifest
 from marey.errors import DataError, UsageError
 from marey.jobs import Compared, Silent, compare, evaluate, list_runs, train
@@ -50,12 +51,17 @@ def test_every_candidate_is_tested_on_groups_that_it_never_saw(compared: Compare
     assert any(c.preset == "single_frame_stage" for c in done)
     assert max(c.score.value for c in done) == found.candidates[0].score.value
     for candidate in found.candidates:
-        wanted = {"params", "gmacs", "ms_per_clip", "peak_memory_mb", "train_memory_mb", "train_minutes"}
+        wanted = {"params", "gmacs", "gmacs_in_part", "ms_per_clip", "peak_memory_mb"}
+        wanted |= {"train_memory_mb", "train_minutes"}
         assert candidate.efficiency.keys() == wanted
+        assert candidate.efficiency["gmacs_in_part"] == (candidate.preset == "motion")
         assert (candidate.behind is None) == (candidate.p_value is None) == (candidate.preset == found.recommended)
         assert candidate.history
     assert found.minutes < found.budget_minutes
     assert found.command.startswith("marey train ") and f"--preset {found.recommended}" in found.command
+    rows = {row[0]: dict(zip(CANDIDATE_COLUMNS, row, strict=True)) for row in candidate_rows(found)}
+    assert rows["motion"]["GMACs"] == "< 0.001 *" and rows[found.recommended]["p (Holm)"] == ""
+    assert all(float(str(row["p (Holm)"]).strip("< ")) <= 1 for name, row in rows.items() if name != found.recommended)
     told = json.loads((compared.folder / "run.json").read_text())["command"]
     assert told.startswith("marey compare ") and f"--presets {','.join(PRESETS)} " in told
 

@@ -5,7 +5,7 @@ import torch
 from kinds import ALL
 from torch.utils.flop_counter import FlopCounterMode
 
-from marey.presets import PRESETS, Preset, count, find_preset, layer_table, trace_layers
+from marey.presets import PRESETS, Preset, count, counted_in_part, find_preset, layer_table, trace_layers
 from marey.video import ClipSpec
 
 EXACT = {  # parameters, and GMACs where a source has them
@@ -21,6 +21,22 @@ EXACT = {  # parameters, and GMACs where a source has them
     "resnet152": (60_192_808, 11.514),
     "efficientnet_lite0": (4_652_008, None),
 }
+
+
+@pytest.mark.parametrize(
+    "name, in_part",
+    [
+        ("motion", True),
+        ("motion_appearance", True),
+        ("two_stream_flow_stage", True),
+        ("vectors_stage", True),
+        ("motion_stage", False),
+        ("r2plus1d_18", False),
+    ],
+)
+def test_what_is_computed_by_hand_is_known_not_to_be_counted(name: str, in_part: bool) -> None:
+    preset = find_preset(name)
+    assert counted_in_part(preset.mini.build(num_classes=2), preset.clip) == in_part
 
 
 @pytest.mark.parametrize("name", EXACT)

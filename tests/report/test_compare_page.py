@@ -141,9 +141,28 @@ def test_names_in_a_pareto_picture_lie_over_nothing(cost: str) -> None:
 def test_candidates_that_were_stopped_are_not_on_the_front() -> None:
     candidates = make_comparison().candidates
     lucky = tuple(replace(c, score=around(0.95)) if c.folds < 5 else c for c in candidates)
-    (axes,) = pareto_figure(lucky, "gmacs").axes
+    (axes,) = pareto_figure(lucky, "ms_per_clip").axes
     line = next(line for line in axes.lines[::-1] if line.get_linewidth() == 2.5)
     assert np.max(np.asarray(line.get_ydata())) == candidates[0].score.value
+
+
+def test_what_gmacs_leave_out_is_starred_and_kept_from_the_front() -> None:
+    comparison = make_comparison()
+    costs = costs_table(comparison)
+    rows = {row[0]: row for row in costs.texts()}
+    assert rows["motion"][2] == "< 0.001 *" and rows["motion_appearance"][2] == "3.839 *"
+    assert rows["efficientnet_lite0_frame"][2] == "0.384"
+    assert "ms per clip holds everything" in costs.note and not scores_table(comparison).note
+    text = Reader(page()).text
+    assert costs.note in text and 'data-value="4.8e-08">&lt; 0.001 *<' in page(), "numbers are what is sorted"
+    assert "Triangles are counted in part (*) and not on the line: motion_appearance, motion." in text
+    for cost, best in (("gmacs", 0.69), ("ms_per_clip", 0.80)):  # motion_appearance is best, and takes 61 ms
+        (axes,) = pareto_figure(comparison.candidates, cost).axes
+        assert sum(line.get_marker() == ">" for line in axes.lines) == (2 if cost == "gmacs" else 0)
+        front = [line for line in axes.lines if line.get_linewidth() == 2.5]
+        assert max(float(np.max(np.asarray(line.get_ydata()))) for line in front) == best
+    before = replace(comparison.candidates[0], efficiency={"gmacs": 3.8})  # read from a comparison of before
+    assert not costs_table(replace(comparison, candidates=(before,))).note
 
 
 def test_nothing_to_pay_is_drawn_at_the_edge_and_said() -> None:

@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 
 from marey.metrics import evaluate_scores
-from marey.report import axes_table, breakdown_tables, confusions_table, difference, metrics_table, verdict, worst_clips
+from marey.report import (
+    axes_table,
+    breakdown_tables,
+    confusions_table,
+    difference,
+    metrics_table,
+    number_text,
+    p_text,
+    render_card,
+    verdict,
+    worst_clips,
+)
 from marey.report.tables import cell_text, facts
 from marey.report.words import count_text, counted, estimate_text, majority, percent, points, prevalence, span_text
 from marey.results import Estimate, Report
@@ -20,6 +31,7 @@ def test_figures_in_words() -> None:
     assert points(0.182) == "+18.2" and points(-0.05) == "−5.0"
     assert estimate_text(Estimate(0.5, 0.4, 0.61, 10)) == "50.0 % (40.0 to 61.0)" and estimate_text(None) == "–"
     assert [count_text(n) for n in (512, 33_166, 78_409_573, 2.5e9)] == ["512", "33.2 k", "78.4 M", "2.5 G"]
+    assert [p_text(p) for p in (0, 0.0009, 0.02831, 0.5)] == ["< 0.001", "< 0.001", "0.0283", "0.5"]
     assert cell_text(1234567, "count") == "1,234,567" and cell_text(38.512, "number") == "38.51"
 
 
@@ -75,6 +87,15 @@ def test_tables_leave_out_what_nobody_measured(make_report: MakeReport) -> None:
     assert "GMACs" not in [name for name, _ in bare.columns]
     ours, theirs = axes_table(make_report()).texts()
     assert ours[4] == "78.4 M" and theirs[4] == "1,000" and theirs[5] == "–"
+
+
+def test_gmacs_that_leave_something_out_have_a_star_with_its_meaning(make_report: MakeReport) -> None:
+    report = make_report()
+    assert not axes_table(report).note and "ms per clip holds everything" not in render_card(report)
+    part = replace(report, efficiency={**report.efficiency, "gmacs": 4.8e-8, "gmacs_in_part": True})
+    assert axes_table(part).texts()[0][5] == "< 0.001 *" and axes_table(part).texts()[1][5] == "–"
+    assert r"\* Counts what multiplies weights." in render_card(part) and r"\< 0.001 \*" in render_card(part)
+    assert [number_text(value) for value in (0, 4.8e-8, 38.54713, 12345.6)] == ["0", "< 0.001", "38.55", "12,346"]
 
 
 def test_breakdowns_stand_side_by_side(make_report: MakeReport) -> None:

@@ -55,6 +55,7 @@ def compare(
     data_exists(data)
     place_is_free(out, folder=True)
     from ..jobs import compare as job
+    from ..report import costs_table
 
     with Terminal(quiet=quiet, verbose=verbose) as terminal:
         try:
@@ -87,6 +88,8 @@ def compare(
         print_json(found.to_dict())
         return
     print_table(show.CANDIDATE_COLUMNS, show.candidate_rows(found.comparison))
+    if note := costs_table(found.comparison).note:
+        print_text(note)
     for sentence in (found.comparison.reason, found.comparison.advice):
         print_text(sentence)
     print_text(f"next: {found.comparison.command}")

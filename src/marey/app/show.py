@@ -181,11 +181,13 @@ def fold_rows(result: "CrossValidation") -> list[Row]:
 
 
 def plan_row(row: "Plan") -> Row:
+    from ..report import number_text
+
     mark = "taken" if row.taken else "does not fit" if not row.fits else "too long" if row.why else ""
     return (
         row.preset,
         f"{row.params:,}",
-        f"{row.gmacs:.3g}",
+        number_text(row.gmacs, digits=3),
         row.epochs,
         row.batch_size,
         f"{row.minutes:.1f}",
@@ -229,7 +231,7 @@ CANDIDATE_COLUMNS = (
 
 def candidate_rows(found: Comparison) -> list[Row]:
     """A row a candidate, the recommended first."""
-    from ..report import p_text
+    from ..report import cell_text, cost_cell, p_text
 
     def points(part: Estimate | None) -> str:
         return difference(part) if part else ""
@@ -241,7 +243,7 @@ def candidate_rows(found: Comparison) -> list[Row]:
             percent(c.known.value) if c.known else "",
             points(c.behind),
             "" if c.p_value is None else p_text(c.p_value),
-            f"{c.efficiency['gmacs']:.2f}",
+            cell_text(cost_cell(c.efficiency, "gmacs"), "number"),
             f"{c.efficiency['ms_per_clip']:.0f}" if "ms_per_clip" in c.efficiency else "",
             f"{c.efficiency['train_minutes']:.1f}",
             f"{c.folds}, {c.stopped}" if c.stopped else c.folds,

@@ -29,12 +29,14 @@ class VideoModel(nn.Module, ABC):
     Input is float (b, c, t, h, w), c channels of the preset's modality (RGB of most), normalized for it; a ValueError
     with both numbers answers any clip that does not fit. Where `frozen` is true the encoder does not learn (its
     parameters take no gradient, its normalization stays in evaluation mode even in training), so `encode` may be
-    computed once for every clip and kept.
+    computed once for every clip and kept. Where `by_hand` is true it computes features from pixels without weights, as
+    flow is, which no count of multiply-adds holds.
     A dense model gives logits (b, classes, h, w), one row of them a pixel: its `encode` gives (b, t, d, rows, columns),
     its `classify` logits of as many whole strides of pixels, from which `model(video)` cuts the video's h and w.
     """
 
     frozen: bool = False
+    by_hand: bool = False
     min_frames: int = 1
     min_side: int = 1
 

@@ -113,6 +113,7 @@ class MotionAppearance(VideoModel):
     """A linear classifier a block, each trained by itself; their logits add up. Without `appearance`, motion alone."""
 
     frozen = True
+    by_hand = True
     min_frames, min_side = 4, 32
 
     def __init__(

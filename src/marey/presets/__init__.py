@@ -9,7 +9,7 @@ from .hub_text import shared_space
 from .imagenet import imagenet_is_installed, lite0_tensors
 from .labels import LABEL_LISTS, label_list
 from .listing import ModelRow, model_row, model_rows, models_markdown
-from .measure import Cost, LayerRow, count, layer_table, trace_layers
+from .measure import Cost, LayerRow, count, counted_in_part, layer_table, trace_layers
 from .preset import Build, Mini, Preset, Score
 from .stages import StageRow, stage_table
 from .table import PRESETS
@@ -35,6 +35,7 @@ __all__ = [
     "cost_of",
     "costs_json",
     "count",
+    "counted_in_part",
     "create_model",
     "find_preset",
     "imagenet_is_installed",

@@ -67,6 +67,7 @@ def models_markdown() -> str:
         "",
         "Made by `make tables` from the table of presets; a test holds it to the code.",
         "Parameters are exact. GMACs: billions of multiply-adds of convolutions and matrix products for one clip.",
+        "What is computed by hand besides, as the flow of `motion` and `two_stream_flow` is, is not in them.",
         "Frames x stride is what a clip holds; the footprint is what it spans of a video at 25 frames a second.",
         "",
         "| name | family | classes | parameters | GMACs | frames x stride | side | footprint | paper |",

@@ -66,6 +66,11 @@ def count(model: Preset | VideoModel, spec: ClipSpec | None = None) -> Cost:
     return _trace(_on_meta(model), spec)[1]
 
 
+def counted_in_part(model: VideoModel, spec: ClipSpec) -> bool:
+    """Whether an answer takes more than `count` holds: features computed by hand, by the model or before it."""
+    return model.by_hand or spec.modality != "rgb"
+
+
 @cache
 def _preset_cost(preset: Preset, spec: ClipSpec) -> Cost:
     return _trace(blank(preset.build, classes=preset.classes), spec)[1]

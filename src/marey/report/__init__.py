@@ -10,9 +10,19 @@ from .flow_film import write_flow_film
 from .flow_picture import ARROW, RIM, calmest_corner, draw_arrows, flow_colours, flow_legend, flow_picture
 from .overlay import draw_overlay, write_overlay
 from .page import render_html
-from .tables import Table, axes_table, breakdown_tables, confusions_table, metrics_table, models_table, per_class_table
+from .tables import (
+    Table,
+    axes_table,
+    breakdown_tables,
+    cell_text,
+    confusions_table,
+    cost_cell,
+    metrics_table,
+    models_table,
+    per_class_table,
+)
 from .transfer_page import render_transfer, ways_table
-from .words import counted, difference, difference_text, estimate_text, p_text, units, verdict, worst_clips
+from .words import counted, difference, difference_text, estimate_text, number_text, p_text, units, verdict, worst_clips
 
 __all__ = [
     "ARROW",
@@ -23,7 +33,9 @@ __all__ = [
     "beyond_chance",
     "breakdown_tables",
     "calmest_corner",
+    "cell_text",
     "confusions_table",
+    "cost_cell",
     "costs_table",
     "counted",
     "difference",
@@ -37,6 +49,7 @@ __all__ = [
     "labels_table",
     "metrics_table",
     "models_table",
+    "number_text",
     "orders_table",
     "p_text",
     "per_class_table",

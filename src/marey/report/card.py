@@ -70,7 +70,8 @@ def _table(table: Table) -> str:
     heads = [plain(name) for name, _ in table.columns]
     rule = ["---" if kind == "text" else "---:" for _, kind in table.columns]
     lines = [heads, rule, *([plain(cell) for cell in row] for row in table.texts())]
-    return f"**{plain(table.title)}**\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    note = f"\n\n{plain(table.note)}" if table.note else ""
+    return f"**{plain(table.title)}**\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + note
 
 
 def _use(report: Report) -> str:

@@ -34,10 +34,12 @@ def pareto_figure(candidates: Sequence[Candidate], cost: str) -> Figure:
     """Score with its interval against a cost, "gmacs" or "ms_per_clip"; candidates without that cost are left out.
 
     The first candidate, the recommended, has the colour of ours. The front runs through those that were tried in as
-    many folds as it was; the others are hollow and small: their scores are of fewer clips.
+    many folds as it was; the others are hollow and small: their scores are of fewer clips. Triangles are those whose
+    GMACs leave something out: they lie further right, nobody knows where, and are not on the front.
     """
     shown = [c for c in candidates if cost in c.efficiency]
-    full = [c for c in shown if c.folds >= candidates[0].folds]
+    part = in_part(shown) if cost == "gmacs" else []
+    full = [c for c in shown if c.folds >= candidates[0].folds and c not in part]
     places = {c.preset: max(c.efficiency[cost], LEAST[cost]) for c in shown}
     front = [full[i] for i in pareto_front([(places[c.preset], c.score.value) for c in full])]
     with style():
@@ -48,10 +50,11 @@ def pareto_figure(candidates: Sequence[Candidate], cost: str) -> Figure:
             axes.plot(*zip(*line, strict=True), color=RULE, lw=2.5, zorder=1, solid_capstyle="round")
         for c in shown:
             colour = SERIES[0] if c is candidates[0] else SERIES[1] if c in front else MUTED
-            x, tried = places[c.preset], c in full
+            x, tried = places[c.preset], c.folds >= candidates[0].folds
             axes.vlines(x, c.score.low, c.score.high, color=colour, lw=2 if tried else 1, alpha=0.5, zorder=2)
             face = colour if c in front or c is candidates[0] else PAPER
-            axes.plot(x, c.score.value, "o", ms=6.5 if tried else 4.5, mfc=face, mec=colour, mew=1.2, zorder=3)
+            mark, size = ">" if c in part else "o", 6.5 if tried else 4.5
+            axes.plot(x, c.score.value, mark, ms=size, mfc=face, mec=colour, mew=1.2, zorder=3)
         low, high = min(places.values(), default=1), max(places.values(), default=1)
         axes.set_xlim(low / 1.8, high * 1.8)
         axes.set_ylim(_room([c.score.low for c in shown], [c.score.high for c in shown]))
@@ -76,6 +79,11 @@ def pareto_figure(candidates: Sequence[Candidate], cost: str) -> Figure:
             lines=[*steps, *(((places[c.preset], c.score.low), (places[c.preset], c.score.high)) for c in shown)],
         )
         return figure
+
+
+def in_part(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Those of which GMACs leave out what they compute by hand."""
+    return [c for c in candidates if c.efficiency.get("gmacs_in_part")]
 
 
 def _steps(front: Sequence[tuple[float, float]], *, end: float) -> list[Line]:

@@ -19,7 +19,7 @@ from .markup import (
     section,
     table_markup,
 )
-from .words import counted, estimate_text, first_of, interval, percent, points
+from .words import counted, estimate_text, first_of, interval, number_text, percent, points
 
 MOST_CLIPS = 24
 
@@ -103,15 +103,19 @@ def _pareto(comparison: Comparison) -> str:
         shown = [c for c in comparison.candidates if cost in c.efficiency]
         if len(shown) < 2:
             continue
-        said = "; ".join(f"{c.preset} {c.efficiency[cost]:.3g}, {percent(c.score.value)}" for c in shown)
+        said = "; ".join(
+            f"{c.preset} {number_text(c.efficiency[cost], digits=3)}, {percent(c.score.value)}" for c in shown
+        )
+        part = compare_figures.in_part(shown) if cost == "gmacs" else []
         small = [c for c in shown if c.efficiency[cost] < compare_figures.LEAST[cost]]
         moved = f" Below {compare_figures.LEAST[cost]:g}, drawn there: {first_of([c.preset for c in small], most=4)}."
+        aside = f" Triangles are counted in part (*) and not on the line: {first_of([c.preset for c in part], most=4)}."
         pictures.append(
             figure_markup(
                 compare_figures.pareto_figure(comparison.candidates, cost),
                 name=f"pareto-{cost.replace('_', '-')}",
                 alt=f"Accuracy against {words}: {said}",
-                caption=f"Accuracy against {words}.{moved if small else ''}",
+                caption=f"Accuracy against {words}.{aside if part else ''}{moved if small else ''}",
             )
         )
     if not pictures:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ..metrics import SIGNIFICANT
 from ..results import Candidate, Comparison, LabelCurve, OrderTest
 from .compare_figures import falls
-from .tables import EFFICIENCY, Column, Table
+from .tables import EFFICIENCY, Column, Table, cost_cell
 from .words import counted
 
 
@@ -36,11 +36,11 @@ def costs_table(comparison: Comparison) -> Table:
     stopped = any(c.stopped for c in comparison.candidates)
     if stopped:
         columns.append(("Stopped", "text"))
-    rows = tuple(
-        (c.preset, *(c.efficiency.get(key) for key, _, _ in measured), c.folds, *([c.stopped] if stopped else []))
-        for c in comparison.candidates
-    )
-    return Table("Efficiency and effort", tuple(columns), rows)
+    rows = []
+    for c in comparison.candidates:
+        costs = [cost_cell(c.efficiency, key) for key, _, _ in measured]
+        rows.append((c.preset, *costs, c.folds, *([c.stopped] if stopped else [])))
+    return Table("Efficiency and effort", tuple(columns), tuple(rows))
 
 
 def orders_table(test: OrderTest) -> Table:

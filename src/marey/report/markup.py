@@ -8,7 +8,7 @@ from importlib.resources import files
 
 from ..results import ClipScore, Estimate
 from .canvas import Figure, to_svg
-from .tables import Cell, Kind, Table, cell_text, facts
+from .tables import Cell, Kind, Starred, Table, cell_text, facts
 from .words import counted, interval, percent, points, span_text
 
 LONG_TABLE = 30  # rows above which a table scrolls in its own box
@@ -54,10 +54,11 @@ def table_markup(table: Table, *, sortable: bool = False, caption: bool = True) 
     box = "scroll tall" if len(rows) > LONG_TABLE else "scroll"
     above = f"<caption>{escape(table.title)}</caption>" if caption else ""
     marked = ' class="sortable"' if sortable else ""
+    note = f'<p class="note">{escape(table.note)}</p>' if table.note else ""
     return (
         f'<div class="{box}" tabindex="0" role="region" aria-label="{escape(table.title)}"><table{marked}>'
         f"{above}<thead><tr>{heads}</tr></thead>"
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
+        f"<tbody>{''.join(rows)}</tbody></table></div>{note}"
     )
 
 
@@ -66,7 +67,7 @@ def _class(kind: Kind) -> str:
 
 
 def _cell(cell: Cell, kind: Kind, *, first: bool) -> str:
-    value = cell.value if isinstance(cell, Estimate) else cell
+    value = cell.value if isinstance(cell, Estimate | Starred) else cell
     if isinstance(cell, Estimate) and kind == "difference":
         inside = f"{points(cell.value)} <small>{points(cell.low)} to {points(cell.high)}</small>"
     elif isinstance(cell, Estimate):

@@ -13,6 +13,7 @@ from .words import (
     first_of,
     headline_metric,
     metric_name,
+    number_text,
     overlap,
     p_text,
     percent,
@@ -20,7 +21,16 @@ from .words import (
 )
 
 Kind = Literal["text", "count", "percent", "estimate", "difference", "short count", "number", "p"]
-Cell = str | float | int | Estimate | None
+
+
+@dataclass(frozen=True)
+class Starred:
+    """A number that a note under its table says more about."""
+
+    value: float
+
+
+Cell = str | float | int | Estimate | Starred | None
 Column = tuple[str, Kind]
 
 EFFICIENCY: tuple[tuple[str, str, Kind], ...] = (
@@ -32,6 +42,10 @@ EFFICIENCY: tuple[tuple[str, str, Kind], ...] = (
     ("train_minutes", "Training min", "number"),
 )
 
+IN_PART = (
+    "* Counts what multiplies weights. What is computed by hand from pixels or the stream, as motion is, is not in it; "
+    "ms per clip holds everything."
+)
 MOST_NAMED = 12  # items of a list that are written out
 TITLES = {
     "seen": "seen and unseen groups",
@@ -47,6 +61,11 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
 
+    @property
+    def note(self) -> str:
+        """What its stars mean; empty where it has none."""
+        return IN_PART if any(isinstance(cell, Starred) for row in self.rows for cell in row) else ""
+
     def texts(self) -> tuple[tuple[str, ...], ...]:
         """The rows as a person reads them."""
         return tuple(
@@ -58,6 +77,8 @@ def cell_text(cell: Cell, kind: Kind) -> str:
     """One cell as a person reads it; a dash for None."""
     if cell is None or isinstance(cell, str):
         return cell if cell is not None else "–"
+    if isinstance(cell, Starred):
+        return f"{cell_text(cell.value, kind)} *"
     if isinstance(cell, Estimate):
         return difference_text(cell) if kind == "difference" else estimate_text(cell)
     match kind:
@@ -70,7 +91,13 @@ def cell_text(cell: Cell, kind: Kind) -> str:
         case "p":
             return p_text(cell)
         case _:
-            return f"{cell:,.4g}"
+            return number_text(cell)
+
+
+def cost_cell(efficiency: Mapping[str, float], key: str) -> Cell:
+    """One figure of EFFICIENCY, with a star where GMACs leave something out; None where it was not measured."""
+    value = efficiency.get(key)
+    return Starred(value) if value is not None and key == "gmacs" and efficiency.get("gmacs_in_part") else value
 
 
 def metrics_table(evaluation: Evaluation) -> Table:
@@ -104,7 +131,7 @@ def axes_table(report: Report) -> Table:
             columns.append((f"{part.capitalize()} groups", "estimate"))
             cells = [[*row, cell] for row, cell in zip(cells, found, strict=True)]
     for key, title, kind in EFFICIENCY:
-        measured = [costs.get(name, {}).get(key) for name in models]
+        measured = [cost_cell(costs.get(name, {}), key) for name in models]
         if any(value is not None for value in measured):
             columns.append((title, kind))
             cells = [[*row, cell] for row, cell in zip(cells, measured, strict=True)]

@@ -46,6 +46,13 @@ def difference_text(estimate: Estimate) -> str:
     return f"{points(estimate.value)} points ({points(estimate.low)} to {points(estimate.high)})"
 
 
+def number_text(value: float, *, digits: int = 4) -> str:
+    """So many significant digits: 38.54713 -> "38.55"; 12345.6 -> "12,346", 4.8e-8 -> "< 0.001"."""
+    if 0 < value < 0.001:
+        return "< 0.001"
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.{digits}g}"
+
+
 def p_text(p_value: float) -> str:
     """A p value: 0.02831 -> "0.0283", below a thousandth "< 0.001"."""
     return "< 0.001" if p_value < 0.001 else f"{p_value:.3g}"
