@@ -16,7 +16,7 @@ from hub_checkpoints import NETWORKS, SIDE, TEXT, VIT, WIDTH, of
 from marey.app.cli import main
 from marey.errors import UsageError
 from marey.jobs import Silent, few_shot
-from marey.metrics import few_shot_accuracies, zero_shot_accuracies
+from marey.metrics import draw_episodes, few_shot_accuracies, zero_shot_accuracies
 from marey.models.hub_text import SharedSpace
 from marey.presets import create_model, find_preset, shared_space
 from marey.video import VideoWriter
@@ -171,13 +171,13 @@ def test_clips_and_texts_are_where_the_library_has_them(kind: str, tmp_path: Pat
     torch.testing.assert_close(texts[:1], functional.normalize(alone, dim=-1))
 
 
-def test_the_episodes_are_those_of_the_fewest_shots() -> None:
+def test_those_who_read_names_are_asked_in_the_same_episodes() -> None:
     rng = np.random.default_rng(0)
     classes, groups = np.arange(60) % 4, np.arange(60)
     features = np.eye(4)[classes] + 0.8 * rng.normal(size=(60, 4))
-    asked = {"ways": 3, "shots": 1, "queries": 5, "episodes": 30, "seed": 1}
-    found = zero_shot_accuracies(features, classes, groups, **asked)
+    episodes = list(draw_episodes(classes, groups, ways=3, shots=1, queries=5, episodes=30, seed=1))
+    found = zero_shot_accuracies(features, classes, episodes)
     assert found.shape == (30,) and 0.5 < found.mean() < 1
-    assert zero_shot_accuracies(np.eye(4)[classes], classes, groups, **asked) == pytest.approx(1)
-    shown = few_shot_accuracies(np.eye(4)[classes], classes, groups, **asked)["prototypes"]
+    assert zero_shot_accuracies(np.eye(4)[classes], classes, episodes) == pytest.approx(1)
+    shown = few_shot_accuracies(np.eye(4)[classes], episodes)["prototypes"]
     assert shown.shape == found.shape and shown == pytest.approx(1)

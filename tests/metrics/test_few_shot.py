@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from marey.metrics import CLASSIFIERS, classify, draw_episode, estimate_over_episodes, few_shot_accuracies, linear_head
+from marey.metrics import (
+    CLASSIFIERS,
+    classify,
+    draw_episode,
+    draw_episodes,
+    estimate_over_episodes,
+    few_shot_accuracies,
+    linear_head,
+)
 
 
 @settings(max_examples=30, deadline=None)
@@ -57,14 +65,14 @@ def test_the_classifiers_by_hand() -> None:
 def test_chance_without_information_and_all_right_with_it() -> None:
     rng = np.random.default_rng(1)
     classes = np.arange(160) % 8
-    draw = {"ways": 4, "shots": 2, "queries": 6, "episodes": 60}
-    noise = few_shot_accuracies(rng.normal(size=(160, 5)), classes, np.arange(160), **draw)
+    episodes = list(draw_episodes(classes, np.arange(160), ways=4, shots=2, queries=6, episodes=60))
+    noise = few_shot_accuracies(rng.normal(size=(160, 5)), episodes)
     telling = np.eye(8)[classes] + 0.01 * rng.normal(size=(160, 8))
-    for name, accuracies in few_shot_accuracies(telling, classes, np.arange(160), **draw).items():
+    for name, accuracies in few_shot_accuracies(telling, episodes).items():
         assert accuracies.shape == (60,) and accuracies.min() == 1.0
         estimate = estimate_over_episodes(noise[name])
         assert estimate.low < 0.27 and estimate.high > 0.23 and estimate.n == 60
-    again = few_shot_accuracies(telling[:, ::-1], classes, np.arange(160), **draw, seed=0)
+    again = few_shot_accuracies(telling[:, ::-1], episodes)
     assert all((values == 1).all() for values in again.values())
 
 

@@ -5,6 +5,7 @@ from .calibrate import Calibrated, calibrate
 from .compare import Compared, compare
 from .demo import DemoResult, demo
 from .doctor import Finding, doctor
+from .episode_rows import FewShotRow
 from .episodes import FewShot, few_shot
 from .evaluate import evaluate, evaluation_dict
 from .flow import FlowFile, flow
@@ -24,7 +25,6 @@ from .scores import Trained, open_model, with_labels
 from .shots import Rebalanced, ShotRow
 from .train import Trial, train
 from .transfer_table import Transferred, transfer
-from .zero_shot import FewShotRow
 
 __all__ = [
     "MANIFEST",

@@ -1,35 +1,29 @@
 """How well encoders learn a new task from few examples: trained runs and pretrained presets, on the same episodes."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ..data import Manifest, Quarantine, Sample, grouped_folds
 from ..errors import DataError, UsageError
-from ..metrics import CLASSIFIERS, estimate_over_episodes, few_shot_accuracies, group_codes
 from ..presets import shared_space
 from ..report import counted
 from ..training import pick_device
+from ..video import DecoderName
 from .clip_features import Encoder, encode_middle, open_encoder, vectors_of
+from .episode_rows import FewShotRow, clip_groups, few_shot_rows, true_classes, zero_shot_row
 from .evaluate import tell_shown
 from .label_need import LabelNeed, label_need
 from .learn import one_thread
 from .narrate import Narrator, Silent, tell_left_out, timed
 from .prepare import ClassEdits, check_range, load_data, pick_decoder, pick_workers
-from .zero_shot import (
-    PROMPT,
-    FewShotRow,
-    check_prompt,
-    similarity_to_names,
-    tell_readers,
-    true_classes,
-    zero_shot_row,
-)
+from .zero_shot import PROMPT, check_prompt, similarity_to_names, tell_readers
 
 FOLDS = 4  # of what is needed to reach a score
 
@@ -101,69 +95,68 @@ def few_shot(
     chosen, held_out = _classes(manifest.heads[head], opened, classes, ways, narrator)
     samples = [s for s in manifest.samples if len(s.labels.get(head, ())) == 1 and s.labels[head][0] in chosen]
     _refuse_few(samples, head, chosen, max(wanted), manifest.source)
-    quarantine = Quarantine(total=len(samples), limit=max_bad)
-    encoded: list[tuple[list[int], Tensor]] = []
-    for one in opened:
+    kept, encoded, quarantined = _encoded(
+        opened,
+        samples,
+        max_bad=max_bad,
+        use_cache=use_cache,
+        device=place,
+        decoder=reader,
+        workers=processes,
+        narrator=narrator,
+    )
+    read = Manifest(tuple(samples[i] for i in kept), {head: chosen}, False, manifest.source, manifest.kind)
+    _refuse_few(read.samples, head, chosen, max(wanted), manifest.source)
+    asked = {"ways": ways, "queries": queries, "episodes": episodes, "seed": seed}
+    rows, needs = [], {}
+    for one, space, of_kept in zip(opened, spaces, encoded, strict=True):
+        vectors = vectors_of(one, of_kept, place)
+        with timed(narrator, f"episodes of {one.name}"), one_thread():
+            if space and space.reads:
+                similarity = similarity_to_names(space, of_kept, chosen, prompt or PROMPT)
+                rows.append(zero_shot_row(one.name, similarity, read, min(wanted), asked))
+            rows += few_shot_rows(one.name, vectors, read, wanted, asked)
+            if target is not None:
+                needs[one.name] = label_need(vectors, true_classes(read), _folds(read, seed), target=target, seed=seed)
+    groups = len(set(clip_groups(read).tolist()))
+    said = {"prompt": prompt or PROMPT} if any(row.shots == 0 for row in rows) else {}
+    protocol = {**asked, **said, "clips": len(read), "groups": groups, "source": manifest.source}
+    return FewShot(tuple(rows), needs, chosen, held_out, protocol, quarantined)
+
+
+def _encoded(
+    encoders: Sequence[Encoder],
+    samples: Sequence[Sample],
+    *,
+    max_bad: int,
+    use_cache: bool,
+    device: torch.device,
+    decoder: DecoderName,
+    workers: int,
+    narrator: Narrator,
+) -> tuple[list[int], list[Tensor], dict[str, str]]:
+    """(places of the samples that all encoders could read, what each makes of those, why others could not be read)."""
+    quarantine, found = Quarantine(total=len(samples), limit=max_bad), list[tuple[list[int], Tensor]]()
+    for one in encoders:
         tell_shown(samples, one.learned, narrator, who=one.name)
-        encoded.append(
+        found.append(
             encode_middle(
                 one.model,
                 samples,
                 one.spec,
                 quarantine,
-                device=place,
-                decoder=reader,
-                workers=processes,
+                device=device,
+                decoder=decoder,
+                workers=workers,
                 narrator=narrator,
                 use_cache=use_cache,
                 what=f"encode by {one.name}",
             )
         )
     tell_left_out(narrator, quarantine.reasons)
-    kept = sorted(set.intersection(*(set(places) for places, _ in encoded)))
-    read = Manifest(tuple(samples[i] for i in kept), {head: chosen}, False, manifest.source, manifest.kind)
-    _refuse_few(read.samples, head, chosen, max(wanted), manifest.source)
-    asked = {"ways": ways, "queries": queries, "episodes": episodes, "seed": seed}
-    rows, needs = [], {}
-    for one, space, (places, of_all) in zip(opened, spaces, encoded, strict=True):
-        of_kept = of_all[[places.index(index) for index in kept]]
-        vectors = vectors_of(one, of_kept, place)
-        with timed(narrator, f"episodes of {one.name}"), one_thread():
-            if space and space.reads:
-                similarity = similarity_to_names(space, of_kept, chosen, prompt or PROMPT)
-                rows.append(zero_shot_row(one.name, similarity, read, min(wanted), asked))
-            rows += _rows(one.name, vectors, read, wanted, asked)
-            if target is not None:
-                needs[one.name] = label_need(vectors, true_classes(read), _folds(read, seed), target=target, seed=seed)
-    groups = len(set(group_codes([s.group for s in read.samples], len(read)).tolist()))
-    said = {"prompt": prompt or PROMPT} if any(row.shots == 0 for row in rows) else {}
-    protocol = {**asked, **said, "clips": len(read), "groups": groups, "source": manifest.source}
-    return FewShot(tuple(rows), needs, chosen, held_out, protocol, dict(quarantine.reasons))
-
-
-def _rows(
-    encoder: str, vectors: np.ndarray, read: Manifest, shots: Sequence[int], asked: Mapping[str, int]
-) -> list[FewShotRow]:
-    """Of every number of shots; DataError where groups do not allow it."""
-    truth, groups, rows = true_classes(read), group_codes([s.group for s in read.samples], len(read)), []
-    for count in shots:
-        try:
-            found = few_shot_accuracies(
-                vectors,
-                truth,
-                groups,
-                ways=asked["ways"],
-                shots=count,
-                queries=asked["queries"],
-                episodes=asked["episodes"],
-                seed=asked["seed"],
-            )
-        except ValueError as error:
-            raise DataError(
-                f"{read.source}: {error}; add clips of other groups, or ask for fewer --ways or --shots"
-            ) from None
-        rows += [FewShotRow(encoder, name, count, estimate_over_episodes(found[name])) for name in CLASSIFIERS]
-    return rows
+    kept = sorted(set.intersection(*(set(places) for places, _ in found)))
+    of_kept = [of_all[[places.index(index) for index in kept]] for places, of_all in found]
+    return kept, of_kept, dict(quarantine.reasons)
 
 
 def parse_shot_counts(shots: str) -> list[int]:

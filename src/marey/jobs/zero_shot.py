@@ -1,31 +1,16 @@
 """Classes by their names alone: how well encoders that share a space with text know them without a single example."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 from torch import Tensor
 
-from ..data import Manifest
 from ..errors import UsageError
-from ..metrics import estimate_over_episodes, group_codes, zero_shot_accuracies
 from ..models.hub_text import SharedSpace
-from ..results import Estimate
 from .clip_features import Encoder
 from .narrate import Narrator
 
 PROMPT = "a video of {}"
-BY_NAMES = "class names"  # in the place of a classifier
-
-
-@dataclass(frozen=True)
-class FewShotRow:
-    """Accuracy over the episodes of one of `metrics.CLASSIFIERS`, or of BY_NAMES, on what an encoder makes of clips."""
-
-    encoder: str
-    classifier: str
-    shots: int
-    accuracy: Estimate
 
 
 def check_prompt(prompt: str | None) -> None:
@@ -48,12 +33,6 @@ def tell_readers(
         )
 
 
-def true_classes(read: Manifest) -> np.ndarray:
-    """int (clips,): the class of every clip of data with one head and one class a clip."""
-    ((head, labels),) = read.heads.items()
-    return np.array([labels.index(sample.labels[head][0]) for sample in read.samples])
-
-
 def similarity_to_names(space: SharedSpace, encoded: Tensor, labels: Sequence[str], prompt: str) -> np.ndarray:
     """float (n, classes): cosine of encoded clips (n, t, d) and of what the prompt says of each class.
 
@@ -61,20 +40,3 @@ def similarity_to_names(space: SharedSpace, encoded: Tensor, labels: Sequence[st
     """
     texts = [prompt.replace("{}", label.replace("_", " ")) for label in labels]
     return (space.of_clips(encoded) @ space.of_texts(texts).T).numpy()
-
-
-def zero_shot_row(
-    encoder: str, similarity: np.ndarray, read: Manifest, shots: int, asked: Mapping[str, int]
-) -> FewShotRow:
-    """The row of 0 shots, on the queries of the episodes of so many shots."""
-    found = zero_shot_accuracies(
-        similarity,
-        true_classes(read),
-        group_codes([s.group for s in read.samples], len(read)),
-        ways=asked["ways"],
-        shots=shots,
-        queries=asked["queries"],
-        episodes=asked["episodes"],
-        seed=asked["seed"],
-    )
-    return FewShotRow(encoder, BY_NAMES, 0, estimate_over_episodes(found))

@@ -12,8 +12,10 @@ from .classification import (
 from .evaluation import evaluate_scores
 from .few_shot import (
     CLASSIFIERS,
+    Episode,
     classify,
     draw_episode,
+    draw_episodes,
     estimate_over_episodes,
     few_shot_accuracies,
     linear_head,
@@ -53,6 +55,7 @@ __all__ = [
     "SIGNIFICANT",
     "ClassFigures",
     "ClassMeans",
+    "Episode",
     "Reliability",
     "ScoreSvm",
     "Threshold",
@@ -65,6 +68,7 @@ __all__ = [
     "clips_to_accept",
     "confusion_matrix",
     "draw_episode",
+    "draw_episodes",
     "energy",
     "estimate_class_mean",
     "estimate_mean",

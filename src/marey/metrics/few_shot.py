@@ -7,6 +7,7 @@ Axes: n clips, d features, k ways (classes of an episode), s shots (support clip
 """
 
 import warnings
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -71,8 +72,7 @@ def draw_episode(
     )
 
 
-def few_shot_accuracies(
-    features: Float[np.ndarray, "n d"],
+def draw_episodes(
     classes: Int[np.ndarray, " n"],
     groups: Int[np.ndarray, " n"],
     *,
@@ -81,40 +81,43 @@ def few_shot_accuracies(
     queries: int,
     episodes: int,
     seed: int = 0,
-) -> dict[str, Float[np.ndarray, " _"]]:
-    """Each of CLASSIFIERS -> mean per class accuracy on the queries of every episode, which all of them share."""
+) -> Iterator[Episode]:
+    """The episodes of a seed, as `draw_episode` draws each: the same ones whoever is asked."""
     rng = np.random.default_rng(seed)
-    found: dict[str, list[float]] = {name: [] for name in CLASSIFIERS}
     for _ in range(episodes):
-        episode = draw_episode(rng, classes, groups, ways=ways, shots=shots, queries=queries)
-        weights = 1 / np.bincount(episode.truth)[episode.truth] / ways
+        yield draw_episode(rng, classes, groups, ways=ways, shots=shots, queries=queries)
+
+
+def few_shot_accuracies(
+    features: Float[np.ndarray, "n d"], episodes: Iterable[Episode]
+) -> dict[str, Float[np.ndarray, " _"]]:
+    """Each of CLASSIFIERS -> mean per class accuracy on the queries of every episode."""
+    found: dict[str, list[float]] = {name: [] for name in CLASSIFIERS}
+    for episode in episodes:
         for name, said in classify(features[episode.support], features[episode.queries]).items():
-            found[name].append(float(weights[said == episode.truth].sum()))
+            found[name].append(_mean_per_class(said, episode.truth))
     return {name: np.array(values) for name, values in found.items()}
 
 
 def zero_shot_accuracies(
-    similarity: Float[np.ndarray, "n c"],
-    classes: Int[np.ndarray, " n"],
-    groups: Int[np.ndarray, " n"],
-    *,
-    ways: int,
-    shots: int,
-    queries: int,
-    episodes: int,
-    seed: int = 0,
+    similarity: Float[np.ndarray, "n c"], classes: Int[np.ndarray, " n"], episodes: Iterable[Episode]
 ) -> Float[np.ndarray, " _"]:
-    """Mean per class accuracy of the most similar class, on the queries of the episodes of `few_shot_accuracies`.
+    """Mean per class accuracy of the most similar class on the queries of every episode; nothing is learned from its
+    support, whose `classes` only say which there are to choose from.
 
-    similarity  of each clip to each class, all that there are; `shots` only decide which clips are queries
+    similarity  of each clip to each class, all that there are
     """
-    rng, found = np.random.default_rng(seed), []
-    for _ in range(episodes):
-        episode = draw_episode(rng, classes, groups, ways=ways, shots=shots, queries=queries)
-        weights = 1 / np.bincount(episode.truth)[episode.truth] / ways
+    found = []
+    for episode in episodes:
         said = similarity[np.ix_(episode.queries, classes[episode.support[:, 0]])].argmax(1)
-        found.append(float(weights[said == episode.truth].sum()))
+        found.append(_mean_per_class(said, episode.truth))
     return np.array(found)
+
+
+def _mean_per_class(said: np.ndarray, truth: np.ndarray) -> float:
+    per_class = np.bincount(truth)
+    weights = 1 / per_class[truth] / len(per_class)
+    return float(weights[said == truth].sum())
 
 
 def classify(
