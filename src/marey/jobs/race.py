@@ -170,7 +170,7 @@ class Race:
     def _plan(self, racing: Sequence[Contender], place: int, number: int) -> None:
         """Tell how long it will take when the contender at `place` begins its folds of a rung."""
         ladder = rungs(self._folds)
-        if number < len(ladder) - 1 and any(c.is_cut_short for c in racing):
+        if number < len(ladder) - 1 and any(c.is_cut_short for c in self.contenders):
             self.outlook.plan(self.contest.clock.left_s)  # they are given what there is
             return
         wanted = ladder[number][-1] + 1
