@@ -104,6 +104,18 @@ def test_the_first_way_is_what_the_others_are_compared_with(table: Transferred) 
     assert found.command == f"marey predict {table.folder / found.recommended} VIDEO"
 
 
+def test_what_went_wrong_in_a_way_is_told_of_it(table: Transferred) -> None:
+    wrong = {"full": ("Training has not learned.",)}
+    trials = {
+        way: Trial(table.folder / way, read_evaluations(table.folder / way), wrong.get(way, ()))
+        for way in ("fixed", "full", "original")
+    }
+    found = summarize(read_run(table.folder), trials, notes=["Mind."])
+    assert found.notes == ("Mind.", "full: Training has not learned.")
+    assert [way.way for way in found.ways] == ["fixed", "full", "original"]
+    assert found.ways[0].gain is None and found.ways[2].p_value == table.table.ways[1].p_value
+
+
 def test_what_was_said(table: Transferred, heard: Listener) -> None:
     assert [line for line in heard.said if line.startswith("way ")] == [
         f"way {number} of 3: {way.way}" for number, way in enumerate(table.table.ways, 1)

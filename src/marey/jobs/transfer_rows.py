@@ -22,7 +22,8 @@ Pair = tuple[str, str]
 def summarize(run: Run, trials: Mapping[str, Trial], *, notes: Sequence[str]) -> TransferTable:
     """The table of the ways, in the order given; the first is what the others are compared with.
 
-    The way that is right most often is recommended, of equal ones the one that learns in less time.
+    The way that is right most often is recommended, of equal ones the one that learns in less time. Notes of a way's
+    training are added to `notes`.
     """
     evaluations = {way: next(iter(trial.evaluations.values())) for way, trial in trials.items()}
     p_values = _p_values(evaluations)
@@ -47,7 +48,7 @@ def summarize(run: Run, trials: Mapping[str, Trial], *, notes: Sequence[str]) ->
         recommended=best.way,
         reason=_reason(best, ways, p_values),
         command=shlex.join(["marey", "predict", str(trials[best.way].folder), "VIDEO"]),
-        notes=tuple(notes),
+        notes=(*notes, *(f"{way}: {note}" for way, trial in trials.items() for note in trial.notes)),
     )
 
 

@@ -55,7 +55,7 @@ def ways_table(table: TransferTable) -> Table:
             way.p_value,
             None if way.p_value is None else "yes" if way.p_value < SIGNIFICANT else "no",
             way.params,
-            float(f"{way.train_minutes:.2g}"),
+            way.train_minutes,
             way.epochs,
         )
         for way in table.ways
