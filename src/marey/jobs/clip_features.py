@@ -18,7 +18,7 @@ from .choose import preset_of_clips
 from .evaluate import learned_by
 from .features import encode_samples
 from .narrate import Narrator
-from .scores import open_model
+from .scores import Trained, open_model
 
 PROBED = 8  # clips on which the last layers are found
 
@@ -67,6 +67,31 @@ def encode_middle(
     )
     kept = sorted(found)
     return kept, torch.stack([found[index][0] for index in kept]) if kept else torch.zeros(0)
+
+
+def encode_middle_by(
+    trained: Trained,
+    samples: Sequence[Sample],
+    quarantine: Quarantine,
+    *,
+    workers: int,
+    narrator: Narrator,
+    use_cache: bool,
+    what: str,
+) -> tuple[list[int], Tensor]:
+    """`encode_middle` as a trained model is fed, by the decoder and on the device that it was opened with."""
+    return encode_middle(
+        trained.model,
+        samples,
+        trained.spec,
+        quarantine,
+        device=trained.device,
+        decoder=trained.decoder,
+        workers=workers,
+        narrator=narrator,
+        use_cache=use_cache,
+        what=what,
+    )
 
 
 def read_vectors(model: VideoModel, encoded: Float[Tensor, "n ..."], device: torch.device) -> Float[np.ndarray, "n d"]:

@@ -18,7 +18,7 @@ from ..models.last_layers import CHUNK
 from ..report import counted, write_text
 from ..tasks import Outputs, Recognition, named
 from ..video import probe
-from .clip_features import encode_middle, mean_tokens, read_vectors
+from .clip_features import encode_middle_by, mean_tokens, read_vectors
 from .evaluate import learned_by
 from .narrate import Narrator, Silent, tell_left_out
 from .prepare import check_range, pick_workers, videos_of
@@ -102,17 +102,8 @@ def rank(
     trained = run if isinstance(run, Trained) else open_model(Path(run), device=device, decoder=decoder)
 
     def encoded(some: Sequence[Sample], quarantine: Quarantine, what: str) -> tuple[list[int], Tensor]:
-        return encode_middle(
-            trained.model,
-            some,
-            trained.spec,
-            quarantine,
-            device=trained.device,
-            decoder=trained.decoder,
-            workers=processes,
-            narrator=narrator,
-            use_cache=use_cache,
-            what=what,
+        return encode_middle_by(
+            trained, some, quarantine, workers=processes, narrator=narrator, use_cache=use_cache, what=what
         )
 
     quarantine = Quarantine(total=len(samples), limit=max_bad)

@@ -16,7 +16,7 @@ from ..nn import NearestMean
 from ..results import Evaluation
 from ..tasks.long_tail import SHOTS, class_counts, parse_shots, shot_classes
 from ..training import code_version, file_hash, save_checkpoint
-from .clip_features import encode_middle
+from .clip_features import encode_middle_by
 from .clips_of_run import found_again, manifest_of
 from .decouple import METHODS, Clips, balance
 from .evaluate import score
@@ -187,17 +187,8 @@ def _encoded(
     """The middle view of every clip as the classifier reads it, and its class."""
     if not samples:
         return torch.zeros(0, device=trained.device), trained.task.targets([]).to(trained.device)
-    kept, encoded = encode_middle(
-        trained.model,
-        samples,
-        trained.spec,
-        quarantine,
-        device=trained.device,
-        decoder=trained.decoder,
-        workers=workers,
-        narrator=narrator,
-        use_cache=use_cache,
-        what=what,
+    kept, encoded = encode_middle_by(
+        trained, samples, quarantine, workers=workers, narrator=narrator, use_cache=use_cache, what=what
     )
     targets = trained.task.targets([samples[index] for index in kept])
     return encoded.to(trained.device), targets.to(trained.device)
