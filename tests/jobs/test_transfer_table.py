@@ -11,9 +11,9 @@ import pytest
 from marey.app.cli import main
 from marey.data import read_manifest
 from marey.errors import DataError, UsageError
-from marey.jobs import Silent, Transferred, evaluate, list_runs, open_model, read_run, train, transfer
+from marey.jobs import Silent, Transferred, Trial, evaluate, list_runs, open_model, read_run, train, transfer
 from marey.jobs.evaluate import read_evaluations
-from marey.jobs.transfer_rows import _reason
+from marey.jobs.transfer_rows import _reason, summarize
 from marey.jobs.transfer_ways import _unlike, cautions, possible_ways
 from marey.presets import create_model, find_preset
 from marey.results import Estimate, TransferWay
