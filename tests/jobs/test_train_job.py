@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import os
 import shutil
 import signal
@@ -298,7 +299,7 @@ def test_weights_of_a_run_start_another_with_other_classes(trial: Trial, small_f
         out=tmp_path / "run",
     )
     assert out.evaluations["label"].labels == ("down", "up")
-    with pytest.raises(UsageError, match="holds a motion and --preset is r3d_18; drop one of the two"):
+    with pytest.raises(UsageError, match="is of preset motion and --preset is r3d_18; drop one of the two"):
         train(small_films / "annotations.csv", start_from=trial.folder, preset="r3d_18", workers=0)
 
 
@@ -350,15 +351,36 @@ def test_a_setback_is_told_and_kept(small_films: Path, tmp_path: Path, monkeypat
         def say(self, sentence: str) -> None:
             self.sentences.append(sentence)
 
-    out = tmp_path / "run"
-    train(small_films / "annotations.csv", preset="motion", epochs=5, batch_size=4, workers=0, out=out, narrator=Told())
+    out, given = tmp_path / "run", {"preset": "motion", "epochs": 5, "batch_size": 4, "workers": 0}
+    train(small_films / "annotations.csv", **given, out=out, narrator=Told())
     told = "raining diverged: the loss became nan at step"
     sentence = next(s for s in Told.sentences if s.startswith("The loss became nan"))
     assert "training went back to step 0, and on at 0.5 times the learning rate" in sentence
     (kept,) = json.loads((out / "run.json").read_text())["setbacks"]
     assert (kept["what"], kept["rate_factor"]) == ("the loss became nan", 0.5)
     assert told in (out / "report.html").read_text() and told in (out / "model_card.md").read_text()
-    assert train(small_films / "annotations.csv", preset="motion", epochs=5, batch_size=4, out=out).folder == out
+    finished = train(small_films / "annotations.csv", **given, out=out)
+    assert finished.folder == out and told in finished.notes[0] and finished.to_dict()["notes"] == [*finished.notes]
+
+
+def test_training_in_vain_is_told_and_kept(
+    small_films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    learning = import_module("marey.jobs.learn")
+    found, whole = [], learning.chance_of
+    monkeypatch.setattr(learning, "chance_of", lambda *given: found.append(whole(*given)) or 0.001)
+    words = [*("--preset", "motion", "--epochs", "2", "--workers", "0", "--quiet", "--json")]
+    for out, more in ((tmp_path / "run", []), (tmp_path / "folds", ["--folds", "2", "--fold-seeds", "1"])):
+        notes = []
+        for _ in range(2):  # the second is finished
+            assert main(["train", str(small_films / "annotations.csv"), *words, *more, "--out", str(out)]) == 0
+            notes.append(json.loads(capsys.readouterr().out)["notes"])
+        assert notes[0] == notes[1]
+        assert "Training has not learned: its loss ended at " in notes[0][0] and notes[0][-1].endswith("the labels.")
+        page = (out / "report.html").read_text()
+        assert all(page.count(note) == 1 for note in notes[0])
+    assert notes[0][1].startswith("Seed 0, fold 1 of motion: Training")
+    assert found == pytest.approx([math.log(3)] * len(found), abs=1e-4)
 
 
 def rows_of(run: Path) -> list[dict[str, float]]:

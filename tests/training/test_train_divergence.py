@@ -246,7 +246,7 @@ def test_training_in_vain_is_said(tmp_path: Path) -> None:
     blind = replace(CALM, lr=1e-10, epochs=2, monitor=None)
     _, fitted = run(blind, chance=3.0, say=said.append, out=tmp_path)
     assert said == [fitted.unlearned] == list(fitted.notes)
-    assert said[0].startswith("Training has not learned: its loss ended at 3.") and "3; try a lower" in said[0]
+    assert said[0].startswith("Training has not learned: its loss ended at 3.") and "3; try another" in said[0]
     assert run(blind, chance=3.0, out=tmp_path)[1].unlearned == fitted.unlearned  # of a run that is done
     assert run(blind)[1].unlearned is None  # nobody knows what chance is
     assert run(replace(blind, epochs=1), chance=1.0)[1].unlearned is None

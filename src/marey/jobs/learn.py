@@ -130,7 +130,7 @@ def learn_head(
             batches,
             watch,
             count=ceil(len(order(0)) / lesson.batch_size),
-            chance=parts * chance_of(lesson, targets, loss),
+            chance=parts * chance_of(loss, targets),
             out=out,
             narrator=narrator,
         )
@@ -180,8 +180,8 @@ def _learn_whole(
     labels = [label for names in task.heads.values() for label in names]
     may_flip, mirrored = mirror_columns(labels, manifest.mirror)
     loss = loss_of(lesson, targets.to(lesson.device))
-    taught_more = spec != lesson.spec  # a teacher adds to the loss, so that it says less of the classes
-    chance = None if taught_more else chance_of(lesson, targets.to(lesson.device), loss)
+    taught_more = spec != lesson.spec  # what a teacher adds to the loss says nothing of the classes
+    chance = None if taught_more else chance_of(loss, targets.to(lesson.device))
 
     def step(batch: dict[str, Tensor]) -> dict[str, Tensor]:
         index = batch["index"].cpu()
@@ -293,17 +293,10 @@ def loss_of(lesson: Lesson, targets: Tensor) -> Callable[[Tensor, Tensor], Tenso
     return loss
 
 
-def chance_of(lesson: Lesson, targets: Tensor, loss: Callable[[Tensor, Tensor], Tensor]) -> float:
-    """The loss of one answer for all training clips: as common as each class is, or each alike where that is better.
-
-    Where clips are drawn by their classes it is each alike: how common a class is does not count.
-    """
-    alike = torch.zeros_like(targets)
-    common = targets.mean(0).clamp(1e-4, 1 - 1e-4)
-    answers = [alike]
-    if lesson.balance not in ("sampling", "sqrt", "progressive"):
-        answers.append(alike + (common.logit() if lesson.task.multi_label else common.log()))
-    return min(float(loss(answer, targets)) for answer in answers)
+def chance_of(loss: Callable[[Tensor, Tensor], Tensor], targets: Tensor) -> float:
+    """The loss of taking all classes for equally likely. Less than this is what learning brings; how common each class
+    is would be a sharper measure, but networks and heads that tell classes apart may not have come to that yet."""
+    return float(loss(torch.zeros_like(targets), targets))
 
 
 def tell_epoch(narrator: Narrator, epochs: int, row: Mapping[str, float | int]) -> None:

@@ -157,7 +157,7 @@ def starting_point(start_from: str | Path | None, preset: str | None) -> tuple[P
         return file, that_takes_clips(preset_in(header))
     other, fed = find_preset(preset), ClipSpec.from_dict(header["clip"]).modality
     if fed != "rgb" or other.clip.modality not in ("flow", "vectors"):  # motion may start from what frames have taught
-        raise UsageError(f"{start_from} holds a {header['preset']} and --preset is {preset}; drop one of the two")
+        raise UsageError(f"{start_from} is of preset {header['preset']} and --preset is {preset}; drop one of the two")
     return file, that_takes_clips(other)
 
 
@@ -223,10 +223,10 @@ def _teach(
     tell_left_out(narrator, quarantine.reasons)
     if not main:  # the main process has the same weights, and does the rest
         return Trial(run.folder, {})
-    if fitted.notes:
-        setbacks = [asdict(setback) for setback in fitted.setbacks]
-        run = replace(run, info={**run.info, "setbacks": setbacks, "notes": list(fitted.notes)})
-        write_json(run.folder / "run.json", run.info)
+    if fitted.setbacks:
+        run = replace(run, info={**run.info, "setbacks": [asdict(setback) for setback in fitted.setbacks]})
+    if fitted.notes:  # which the report has in a place of their own
+        write_json(run.folder / "run.json", {**run.info, "notes": list(fitted.notes)})
     trained = keep_model(run.model, lesson, choice.preset, train)
     evaluations = score(
         trained,

@@ -76,7 +76,7 @@ def judge_validation(at: Position, loss: float, rate: float) -> None:
 
 
 def unlearned(at: Position, chance: float | None) -> str | None:
-    """What is to be told of a finished run whose loss is no better than `chance`, that of one answer for all samples.
+    """What is to be told of a finished run whose loss is no better than `chance`, that of blind guesses.
 
     None for others, and for a single epoch, whose mean has the steps before anything was learned.
     """
@@ -86,8 +86,8 @@ def unlearned(at: Position, chance: float | None) -> str | None:
     if loss < chance:
         return None
     return (
-        f"Training has not learned: its loss ended at {loss:.3g}, and one answer for all samples has {chance:.3g}; "
-        "try a lower learning rate (--lr) or more epochs, and look at the labels."
+        f"Training has not learned: its loss ended at {loss:.3g}, and blind guesses have {chance:.3g}; "
+        "try another learning rate (--lr), a lower one first, or more --epochs, and look at the labels."
     )
 
 

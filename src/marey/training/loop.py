@@ -66,8 +66,7 @@ def fit(
                is called loss must be of the size of the step's. Under torchrun every process calls it, and the main
                one's answer counts
     batches_per_epoch  needed where `len(batches(epoch))` is not known
-    chance     the loss of one answer for all samples, where it is known: a run of several epochs that ends no better
-               says so
+    chance     the loss of blind guesses, where it is known: a run of several epochs that ends no better says so
     depths     name of a parameter -> blocks between it and the classifier: what `recipe.layer_decay` and
                `recipe.head_first` go by. Those it does not name are the classifier's own
     save_every_s  the state is saved when an epoch ends (less often if that takes over 5 % of the time), and within an
