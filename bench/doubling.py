@@ -22,11 +22,11 @@ from marey.app.console import Terminal
 from marey.data import Manifest, Quarantine, read_manifest
 from marey.jobs import Narrator
 from marey.jobs.features import encode_samples
-from marey.jobs.label_need import evenly
 from marey.metrics import fit_label_curve
 from marey.presets import create_model, find_preset
 from marey.results import Estimate
 from marey.tasks import Recognition
+from marey.training import interleaved_order
 
 SHARES = (0.05, 0.10, 0.25, 0.50, 1.0)  # of the training clips; the last is the one that is foretold
 PRESETS = {"efficientnet_lite0_frame": ("frame",), SHIPPED: ("motion", "change", "moving")}  # and their blocks
@@ -81,7 +81,8 @@ def encode(manifest: Manifest, preset: str, narrator: Narrator) -> Clips:
 def run_cell(clips: Clips, preset: str, seed: int) -> Cell:
     """One draw of the training clips: {"clips": the sizes, "right": a row of 0 and 1 for each, "groups"}."""
     splits = np.array([sample.split for sample in clips.manifest.samples])
-    order = evenly(clips.truth, np.flatnonzero(splits == "train"), np.random.default_rng(seed))
+    train = np.flatnonzero(splits == "train")
+    order = train[interleaved_order(clips.truth[train], q=0, rng=np.random.default_rng(seed))]
     test = np.flatnonzero(splits != "train")
     sizes = [round(share * len(order)) for share in SHARES]
     how = Choice(PRESETS[preset], 0.004, weighted=True)  # as the preset is shipped

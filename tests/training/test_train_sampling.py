@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marey.training import sampled_order, shard, shuffled_order
+from marey.training import interleaved_order, sampled_order, shard, shuffled_order
 
 
 @given(st.integers(0, 200), st.integers(0, 9), st.integers(0, 9))
@@ -82,3 +82,25 @@ def test_shards_are_equally_long_and_miss_nothing(count: int, processes: int) ->
 def test_a_rank_out_of_range() -> None:
     with pytest.raises(ValueError, match="rank is 2 of 2 processes; it must be from 0 to 1"):
         shard([1, 2], rank=2, processes=2)
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=5), st.integers(0, 99))
+def test_the_first_of_an_interleaved_order_have_the_classes_evenly_or_in_proportion(
+    sizes: list[int], seed: int
+) -> None:
+    classes = np.repeat(np.arange(len(sizes)), sizes)
+    for q, most_apart in ((0.0, 1.0), (1.0, 2 / min(sizes))):
+        order = interleaved_order(classes, q=q, rng=np.random.default_rng(seed))
+        assert sorted(order) == list(range(len(classes)))
+        taken = np.cumsum(np.eye(len(sizes))[classes[order]], axis=0)  # of each class among the first 1, 2, ...
+        rounds = taken / np.array(sizes) ** q
+        lagging = np.where(taken < sizes, rounds, np.inf).min(1)[:-1]  # a class that has samples left
+        assert (rounds[:-1].max(1) - lagging <= most_apart + 1e-9).all()
+
+
+def test_names_are_interleaved_as_numbers_are_and_the_draws_differ() -> None:
+    names = np.array(["a"] * 6 + ["b"] * 6)
+    orders = [interleaved_order(names, q=0, rng=np.random.default_rng(seed)) for seed in range(3)]
+    for order in orders:
+        assert all(set(names[order[place : place + 2]]) == {"a", "b"} for place in range(0, 12, 2))
+    assert len({tuple(order) for order in orders}) == 3

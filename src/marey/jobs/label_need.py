@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 
 from ..metrics import fit_label_curve, linear_head
 from ..nn import StandardLinear
-from ..training import shuffled_order
+from ..training import interleaved_order, shuffled_order
 from .rules import LINEAR_BATCH, LINEAR_RECIPE
 
 DRAWS = 3  # of the labelled clips
@@ -52,7 +52,7 @@ def label_need(
         centred = features - features[learn].mean(0)
         units = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
         for _ in range(DRAWS):
-            order = evenly(classes, learn, rng)
+            order = learn[interleaved_order(classes[learn], q=0, rng=rng)]
             for row, size in enumerate(sizes):
                 said = linear_head(units[order[:size]], classes[order[:size]], units[ask])
                 right[row, ask] += (said == classes[ask]) / DRAWS
@@ -67,16 +67,6 @@ def label_need(
     curve = tuple((size, float(score)) for size, score in zip(sizes, scores, strict=True))
     steps = _steps(features, classes, parts, target=target, seed=seed)
     return LabelNeed(target, sizes[int(reached[0])] if len(reached) else None, foretold, steps, curve)
-
-
-def evenly(classes: np.ndarray, clips: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The clips in an order whose every beginning has about as many of each class."""
-    clips = rng.permutation(clips)
-    turn = np.empty(len(clips))
-    for label in np.unique(classes[clips]):
-        own = np.flatnonzero(classes[clips] == label)
-        turn[own] = np.arange(len(own)) + rng.random(len(own))
-    return clips[np.argsort(turn)]
 
 
 def _steps(features: np.ndarray, classes: np.ndarray, parts: Parts, *, target: float, seed: int) -> int | None:

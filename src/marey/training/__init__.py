@@ -8,7 +8,7 @@ from .loop import Fitted, fit
 from .loss import binary_cross_entropy, class_weights, effective_beta, log_priors, one_hot, smooth, soft_cross_entropy
 from .mix import mix_clips
 from .recipe import RANGES, Recipe
-from .sampling import sampled_order, shard, shuffled_order
+from .sampling import interleaved_order, sampled_order, shard, shuffled_order
 from .schedule import warmup_cosine
 from .tensorfile import file_hash, read_tensors, write_tensors
 
@@ -25,6 +25,7 @@ __all__ = [
     "file_hash",
     "fit",
     "free_bytes",
+    "interleaved_order",
     "load_checkpoint",
     "load_into",
     "log_priors",

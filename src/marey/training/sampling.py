@@ -1,9 +1,9 @@
-"""In which order an epoch visits the samples: a function of seed and epoch alone."""
+"""In which order an epoch visits the samples, a function of seed and epoch alone; and in which few of them are taken."""
 
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Int, Real
+from jaxtyping import Int, Real, Shaped
 
 
 def shuffled_order(count: int, *, seed: int, epoch: int) -> Int[np.ndarray, " count"]:
@@ -37,6 +37,21 @@ def sampled_order(
         for number, (found, start, count) in enumerate(zip(members, counts[:-1].sum(0), counts[-1], strict=True))
     ]
     return np.random.default_rng((seed, epoch)).permutation(np.concatenate(drawn))
+
+
+def interleaved_order(
+    classes: Shaped[np.ndarray, " n"], *, q: float, rng: np.random.Generator
+) -> Int[np.ndarray, " n"]:
+    """Every sample once. The first m hold, for every m, class j about in proportion to n_j^q, as long as it has samples.
+
+    q  0 is as many of each class, 1 each in proportion to its samples, as in `sampled_order`
+    """
+    order = rng.permutation(len(classes))
+    turn = np.empty(len(classes))
+    for label in np.unique(classes):
+        own = np.flatnonzero(classes[order] == label)
+        turn[own] = (np.arange(len(own)) + rng.random(len(own))) / len(own) ** q
+    return order[np.argsort(turn)]
 
 
 def shard(order: Sequence[int] | Int[np.ndarray, " n"], *, rank: int, processes: int) -> Int[np.ndarray, " share"]:
