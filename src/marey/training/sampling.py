@@ -1,4 +1,4 @@
-"""In which order an epoch visits the samples, a function of seed and epoch alone; and in which few of them are taken."""
+"""In which order an epoch visits the samples, by seed and epoch alone; and in which order few of them are taken."""
 
 from collections.abc import Sequence
 
@@ -42,7 +42,7 @@ def sampled_order(
 def interleaved_order(
     classes: Shaped[np.ndarray, " n"], *, q: float, rng: np.random.Generator
 ) -> Int[np.ndarray, " n"]:
-    """Every sample once. The first m hold, for every m, class j about in proportion to n_j^q, as long as it has samples.
+    """Every sample once. The first m hold, for every m, class j about in proportion to n_j^q while it has samples.
 
     q  0 is as many of each class, 1 each in proportion to its samples, as in `sampled_order`
     """
