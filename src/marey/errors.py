@@ -3,6 +3,12 @@
 from os import PathLike
 
 
+def counted(count: int, noun: str) -> str:
+    """ "1 clip", "1,234 clips", "2 classes", as messages and reports say it."""
+    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else plural}"
+
+
 class MareyError(Exception):
     """Anything that Marey refuses or fails at, with a message written for a person."""
 

@@ -4,10 +4,10 @@ import os
 import re
 from pathlib import Path
 
-from ..errors import DataError
+from ..errors import DataError, counted
 from .finding import broken_links, is_video, videos_below, visible_folders
 from .manifest import Manifest, Sample
-from .rows import SPLITS, Draft, class_order, counted, one_label, only_head
+from .rows import SPLITS, Draft, class_order, one_label, only_head
 from .sources import Source
 
 UCF_NAME = re.compile(r"v_(\w+)_g(\d+)_c\d+\.\w+")  # v_CLASS_gGROUP_cCLIP.avi: clips of one group share a scene

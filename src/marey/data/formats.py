@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
 
-from ..errors import DataError, UsageError
+from ..errors import DataError, UsageError, counted
 from .activitynet import read_activitynet, recognise_activitynet, write_activitynet
 from .charades import (
     read_charades,
@@ -22,7 +22,7 @@ from .finding import VIDEO_EXTENSIONS, broken_links, is_video, videos_below, vis
 from .folders import read_folders, recognise_folders, split_folders, write_folders
 from .kinetics import read_kinetics, recognise_kinetics, write_kinetics
 from .manifest import Manifest
-from .rows import Draft, assemble, counted, merged, nearest, split_of_file
+from .rows import Draft, assemble, merged, nearest, split_of_file
 from .something import read_something, recognise_something, write_something
 from .sources import Source
 from .split_lists import read_hmdb, read_ucf, recognise_hmdb, recognise_ucf, write_hmdb, write_ucf

@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from ..errors import DataError, VideoError
+from ..errors import DataError, VideoError, counted
 from ..video import ClipSpec, DecoderName
 from .manifest import Sample
 from .reading import canvas_frames, cut, read_canvas, read_grid, read_views, square
-from .rows import counted
 
 Progress = Callable[[int, int], None]
 Shot = tuple[int, np.ndarray | VideoError]

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ..errors import counted
 from ..video import VideoInfo
 from .duplicates import Duplicates
 from .manifest import Manifest, Sample
-from .rows import counted
 from .splits import SIDES, leaks, unit_of
 
 MOST_BAD, MOST_BAD_SHARE = 3, 100  # beyond the larger of 3 files and 1 in 100 a training run refuses

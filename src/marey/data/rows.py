@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from math import isfinite
 from pathlib import Path
 
-from ..errors import DataError
+from ..errors import DataError, counted
 from .manifest import Manifest, Sample
 
 SPLITS = {  # what data sets call their parts -> what we do
@@ -84,11 +84,6 @@ def split_of_file(name: str) -> str | None:
     """The split that a file name like `charades_v1_train.csv` states; None where it states none or several."""
     found = {SPLITS[word] for word in re.findall("[a-z]+", Path(name).stem.lower()) if word in SPLITS}
     return found.pop() if len(found) == 1 else None
-
-
-def counted(number: int, noun: str) -> str:
-    """ "1 clip", "2 clips", "2 classes"."""
-    return f"{number} {noun}{'' if number == 1 else 'es' if noun.endswith('s') else 's'}"
 
 
 def class_at(names: Sequence[str], value: object, *, where: str, listed_in: str, column: str = "class") -> str:

@@ -8,9 +8,9 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError
+from ..errors import DataError, counted
 from .finding import Finder
-from .rows import absolute, counted
+from .rows import absolute
 
 HEAD_BYTES = 1 << 16
 

@@ -10,9 +10,8 @@ from dataclasses import replace
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from ..errors import DataError, UsageError
+from ..errors import DataError, UsageError, counted
 from .manifest import Manifest
-from .rows import counted
 
 SIDES = ("train", "val", "test")
 Groups = Sequence[Sequence[str]]

@@ -12,10 +12,10 @@ from io import BufferedIOBase, BytesIO
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError
+from ..errors import DataError, counted
 from .finding import is_video
 from .manifest import Manifest, Sample
-from .rows import MEMBER, Draft, absolute, checked_span, class_at, counted, seconds, split_name, split_of_file
+from .rows import MEMBER, Draft, absolute, checked_span, class_at, seconds, split_name, split_of_file
 from .sources import Source
 from .tables import GROUP_COLUMNS, LABEL_COLUMNS
 

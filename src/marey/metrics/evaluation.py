@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import counted
 from ..results import ClassScore, ClipScore, Evaluation
 from .calibration import BINS
 from .classification import class_figures, confusion_matrix
@@ -119,10 +120,9 @@ def _stamp(scored: Scored, labels: Sequence[str]) -> dict[str, Any]:
     """What the protocol has to say about the figures themselves."""
     clips = len(scored.scores)
     count, noun = (int(group_codes(scored.groups, clips).max()) + 1, "group") if scored.groups else (clips, "clip")
-    units = f"{count} {noun}{'' if count == 1 else 's'}"
     stamp: dict[str, Any] = {
         "clips": clips,
-        "interval": f"95 %, bootstrap over {units}",
+        "interval": f"95 %, bootstrap over {counted(count, noun)}",
         "resamples": scored.resamples,
         "calibration_bins": BINS,
     }
