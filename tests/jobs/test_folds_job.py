@@ -118,12 +118,16 @@ def test_folds_that_fail_leave_nothing(small_films: Path, tmp_path: Path) -> Non
 
 
 def test_answers_survive_the_file(tmp_path: Path) -> None:
-    answers = FoldAnswers(np.array([2, 5]), np.array([[0.25, 0.75], [1.0, 0.0]], np.float32), {"é.mp4": "empty"})
+    scores = np.array([[0.25, 0.75], [1.0, 0.0]], np.float32)
+    answers = FoldAnswers(np.array([2, 5]), scores, {"é.mp4": "empty"}, ("It diverged.",))
     answers.write(tmp_path / "deep" / "a.npz")
     again = FoldAnswers.read(tmp_path / "deep" / "a.npz")
     assert (again.index == answers.index).all() and (again.scores == answers.scores).all()
     assert again.scores.dtype == np.float32 and again.quarantined == answers.quarantined
+    assert again.notes == answers.notes
     assert [p.name for p in (tmp_path / "deep").iterdir()] == ["a.npz"]
+    np.savez(tmp_path / "old.npz", index=answers.index, scores=scores, quarantined="{}")  # of before there were notes
+    assert FoldAnswers.read(tmp_path / "old.npz").notes == ()
 
 
 def test_killed_folds_go_on_to_the_figures_of_unbroken_ones(

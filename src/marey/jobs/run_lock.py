@@ -47,7 +47,7 @@ def sole_writer(folder: Path) -> Iterator[None]:
 
 
 def _locked(folder: Path) -> int | None:
-    """The descriptor that holds the lock, until it is closed."""
+    """The descriptor that holds the lock until it is closed; None where there can be none."""
     path = folder / LOCK
     while True:
         folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,12 @@ def _locked(folder: Path) -> int | None:
             return None
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            if _is_at(file, path):
+                os.ftruncate(file, 0)
+                os.write(file, f"process {os.getpid()} on {gethostname()}".encode())
+                _held.add(file)
+                return file
+        except (BlockingIOError, PermissionError):
             writer = os.read(file, 200).decode(errors="replace") or "another process"
             os.close(file)
             raise UsageError(
@@ -68,13 +73,7 @@ def _locked(folder: Path) -> int | None:
         except OSError:
             os.close(file)
             return None
-        if _is_at(file, path):
-            break
         os.close(file)  # its holder removed it between the two calls
-    _held.add(file)
-    os.ftruncate(file, 0)
-    os.write(file, f"process {os.getpid()} on {gethostname()}".encode())
-    return file
 
 
 def _is_at(file: int, path: Path) -> bool:
