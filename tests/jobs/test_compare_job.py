@@ -96,7 +96,7 @@ def test_a_finished_comparison_is_read_back_and_listed(compared: Compared, small
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("marey.jobs.line_up.measure", None)  # would fail if anything was tried
         assert again(compared.folder, small_films) == compared.comparison
-        with pytest.raises(UsageError, match=r"holds a run with budget 30, and this one has 31"):
+        with pytest.raises(UsageError, match=r"holds a run with budget 30 minutes, and this one has 31 minutes"):
             again(compared.folder, small_films, budget=31)
 
 
@@ -123,7 +123,7 @@ def test_too_small_a_budget_and_too_many_folds_leave_nothing_behind(
     small_films: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = small_films / "annotations.csv"
-    with pytest.raises(UsageError, match=r"--budget is 0.0 minutes: .* too little is left for any other"):
+    with pytest.raises(UsageError, match=r"--budget is 0.12 seconds: .* too little is left for any other"):
         compare(data, presets=PRESETS, budget=0.002, folds=2, workers=0, out=tmp_path / "c")
     with pytest.raises((UsageError, DataError), match="folds"):
         compare(data, presets=PRESETS, folds=999, workers=0, out=tmp_path / "c")

@@ -83,7 +83,7 @@ def test_a_checkpoint_for_other_classes_is_refused_with_both_numbers(tmp_path: P
 
 
 def test_a_checkpoint_of_another_preset_is_refused_with_both_names(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=f"holds a {NAME}, not a c3d; build it with that name"):
+    with pytest.raises(CheckpointError, match=f"is of preset {NAME}, not of c3d; build it with that name"):
         create_model("c3d", weights=saved(tmp_path / "model.safetensors"))
 
 

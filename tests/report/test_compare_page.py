@@ -60,7 +60,9 @@ def test_the_head_says_what_to_take_why_and_how() -> None:
     head = page()[: page().index("<main>")]
     text = Reader(head + "</body></html>").text
     assert "80.0 %" in text and "95 % interval 74.0 to 86.0 %" in text and "over 33 independent units" in text
-    assert "Take motion_appearance." in text and "It is 21 points better" in text and "28.4 of 30 min" in text
+    assert (
+        "Take motion_appearance." in text and "It is 21 points better" in text and "28.4 minutes of 30 minutes" in text
+    )
     assert "<pre><code>marey train &#x27;a &lt;b&gt;.csv&#x27; --preset motion_appearance</code></pre>" in head
 
 

@@ -12,6 +12,7 @@ from marey.report import (
     breakdown_tables,
     confusions_table,
     difference,
+    duration_text,
     metrics_table,
     number_text,
     p_text,
@@ -32,6 +33,9 @@ def test_figures_in_words() -> None:
     assert estimate_text(Estimate(0.5, 0.4, 0.61, 10)) == "50.0 % (40.0 to 61.0)" and estimate_text(None) == "–"
     assert [count_text(n) for n in (512, 33_166, 78_409_573, 2.5e9)] == ["512", "33.2 k", "78.4 M", "2.5 G"]
     assert [p_text(p) for p in (0, 0.0009, 0.02831, 0.5)] == ["< 0.001", "< 0.001", "0.0283", "0.5"]
+    times = [duration_text(seconds) for seconds in (0.12, 1, 9.5, 17.6, 119, 120, 1704, 18_000)]
+    assert times[:5] == ["0.12 seconds", "1 second", "9.5 seconds", "18 seconds", "119 seconds"]
+    assert times[5:] == ["2 minutes", "28.4 minutes", "300 minutes"]
     assert cell_text(1234567, "count") == "1,234,567" and cell_text(38.512, "number") == "38.51"
 
 

@@ -19,12 +19,12 @@ import numpy as np
 from ..data import Manifest, Quarantine, grouped_folds
 from ..errors import UsageError
 from ..presets import Preset, find_preset, imagenet_is_installed
-from ..report import counted
+from ..report import counted, duration_text
 from ..results import Comparison
 from ..training import pick_device
 from .choose import preset_of_clips
 from .contender import Part
-from .halving import Clock, minutes
+from .halving import Clock
 from .line_up import LADDER_FILE, Contest, line_up
 from .narrate import Narrator, Silent, tell_left_out, timed
 from .prepare import ClassEdits, check_range, duplicates_of, load_data, pick_decoder, pick_workers, refuse_hopeless
@@ -125,7 +125,7 @@ def compare(
         clock = Clock(run.folder / CLOCK_FILE, 60 * budget, begun_s=begun_s)
         narrator.say(
             f"{manifest.source}: {manifest.kind}, {counted(len(manifest), 'clip')}, {counted(folds, 'fold')}; "
-            f"{minutes(clock.left_s)} are left; run: {run.folder}"
+            f"{duration_text(clock.left_s)} are left; run: {run.folder}"
         )
         contest = Contest(
             manifest=manifest,

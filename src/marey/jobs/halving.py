@@ -14,6 +14,7 @@ from math import ceil, floor
 from pathlib import Path
 from time import perf_counter
 
+from ..report import duration_text
 from .run import write_json
 
 LONGER = 1.5  # times the epochs it had: fewer more are not worth learning the folds before again
@@ -129,7 +130,8 @@ def share_out(needs: Mapping[str, Need], budget_s: float, *, folds: int) -> dict
         fewest = need.seconds(1, min(FEWEST_EPOCHS, need.epochs))
         if fewest > ceiling:
             found[name] = (
-                f"it needs {minutes(fewest)} at least, and its share of the budget is {minutes(max(ceiling, 0))}"
+                f"it needs {duration_text(fewest)} at least, and its share of the budget is "
+                f"{duration_text(max(ceiling, 0))}"
             )
             continue
         a_fold = (ceiling - need.once) / tried
@@ -138,7 +140,3 @@ def share_out(needs: Mapping[str, Need], budget_s: float, *, folds: int) -> dict
         found[name] = Share(epochs, max(a_fold, need.fold + epochs * need.epoch))
         left -= min(ceiling, need.seconds(tried, epochs))
     return {name: found[name] for name in needs}
-
-
-def minutes(seconds: float) -> str:
-    return f"{seconds / 60:.1f} minutes"

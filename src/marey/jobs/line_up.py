@@ -10,13 +10,14 @@ import torch
 from ..data import Manifest, Quarantine
 from ..errors import DataError, MissingExtra, UsageError, VideoError
 from ..presets import Preset
+from ..report import duration_text
 from ..tasks import Recognition
 from ..video import DecoderName
 from .choose import Wishes
 from .contender import Contender, Part
 from .features import share_kept
 from .fold_answers import trained_of
-from .halving import FEWEST_EPOCHS, Clock, Need, Share, minutes, share_out
+from .halving import FEWEST_EPOCHS, Clock, Need, Share, share_out
 from .lesson import Lesson, make_lesson
 from .narrate import Narrator, progress_of
 from .plan import Plan, measure
@@ -140,9 +141,9 @@ def _too_little(clock: Clock, needs: Mapping[str, Need], unfit: Mapping[str, str
     alone = needs[first].seconds(folds, needs[first].epochs)
     enough = ceil((clock.spent_s + (alone + len(needs) * least[cheapest]) / FOR_TRAINING) / 60)
     return (
-        f"--budget is {minutes(clock.spent_s + clock.left_s)}: after the single-frame model ({minutes(alone)}) "
-        f"too little is left for any other, of which {cheapest} takes least "
-        f"({minutes(least[cheapest])}); give --budget {enough}m"
+        f"--budget is {duration_text(clock.spent_s + clock.left_s)}: after the single-frame model "
+        f"({duration_text(alone)}) too little is left for any other, of which {cheapest} takes least "
+        f"({duration_text(least[cheapest])}); give --budget {enough}m"
     )
 
 

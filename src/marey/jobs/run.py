@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from .. import __version__
 from ..data import Manifest, write_manifest
 from ..errors import MareyError, UsageError
-from ..report import write_text
+from ..report import duration_text, write_text
 from ..training import code_version
 from ..video import DecoderName
 from .run_lock import LOCK, sole_writer
@@ -229,10 +229,15 @@ def resume_run(
         if other:
             key = sorted(other)[0]
             raise UsageError(
-                f"{folder} holds a run with {key} {old.get(key)!r}, and this one has {new.get(key)!r}; "
+                f"{folder} holds a run with {key} {_told(key, old.get(key))}, and this one has "
+                f"{_told(key, new.get(key))}; "
                 "give the same command to resume it, or another --out"
             )
     return before
+
+
+def _told(key: str, value: Any) -> str:
+    return duration_text(60 * value) if key == "budget" else repr(value)
 
 
 def _meant(key: str, value: Any) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..data import Manifest
 from ..metrics import estimate_class_mean, estimate_mean, fit_label_curve, holm, paired_difference, sign_flip_test
-from ..report import MOST_CLIPS, render_comparison, write_text
+from ..report import MOST_CLIPS, duration_text, render_comparison, write_text
 from ..results import Candidate, ClipScore, Comparison, Estimate, LabelCurve, OrderTest
 from ..tasks import Recognition
 from ..video import FRAME_ORDERS
@@ -152,7 +152,7 @@ def summarize(
             "folds": len(parts),
             "views": "1x1",
             "seed": data.seed,
-            "budget": f"{budget:g} minutes",
+            "budget": duration_text(60 * budget),
             "missing_videos": len(left_out),
         },
         labels=data.labels,

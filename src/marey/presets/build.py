@@ -61,7 +61,7 @@ def create_model(
         find_preset(name)
     header, tensors = load_checkpoint(weights)
     if header["preset"] != name:
-        raise CheckpointError(f"{weights}: holds a {header['preset']}, not a {name}; build it with that name")
+        raise CheckpointError(f"{weights}: is of preset {header['preset']}, not of {name}; build it with that name")
     held = classes_in(header)
     if num_classes is not None and num_classes != held:
         raise CheckpointError(

@@ -42,7 +42,7 @@ def load_spynet(weights: str | os.PathLike[str]) -> SPyNet:
     header, tensors = load_checkpoint(weights)
     if header["preset"] != SPYNET:
         raise CheckpointError(
-            f"{weights}: holds a {header['preset']}, which computes no flow; "
+            f"{weights}: is of preset {header['preset']}, which computes no flow; "
             "convert SPyNet's weights with `marey weights convert FILE OUT --preset spynet`"
         )
     model = SPyNet()

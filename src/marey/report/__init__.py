@@ -22,7 +22,18 @@ from .tables import (
     per_class_table,
 )
 from .transfer_page import render_transfer, ways_table
-from .words import counted, difference, difference_text, estimate_text, number_text, p_text, units, verdict, worst_clips
+from .words import (
+    counted,
+    difference,
+    difference_text,
+    duration_text,
+    estimate_text,
+    number_text,
+    p_text,
+    units,
+    verdict,
+    worst_clips,
+)
 
 __all__ = [
     "ARROW",
@@ -42,6 +53,7 @@ __all__ = [
     "difference_text",
     "draw_arrows",
     "draw_overlay",
+    "duration_text",
     "estimate_text",
     "flow_colours",
     "flow_legend",

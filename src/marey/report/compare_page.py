@@ -19,7 +19,7 @@ from .markup import (
     section,
     table_markup,
 )
-from .words import counted, estimate_text, first_of, interval, number_text, percent, points
+from .words import counted, duration_text, estimate_text, first_of, interval, number_text, percent, points
 
 MOST_CLIPS = 24
 
@@ -56,7 +56,7 @@ def _head(comparison: Comparison) -> str:
 
 
 def _spent(comparison: Comparison) -> str:
-    return f"{comparison.minutes:.1f} of {comparison.budget_minutes:g} min"
+    return f"{duration_text(60 * comparison.minutes)} of {duration_text(60 * comparison.budget_minutes)}"
 
 
 def _candidates(comparison: Comparison) -> str:
@@ -199,12 +199,12 @@ def _labels(comparison: Comparison) -> str:
         compare_figures.labels_figure(curves),
         name="labels",
         alt=f"Accuracy by number of labelled clips. {' '.join(told)}",
-        caption="Dots are measured, with 95 % intervals. Lines are the error falling to a floor as a power of the clips; dashed, "
-        "and ending in a hollow mark, what twice the clips should bring.",
+        caption="Dots are measured, with 95 % intervals. Lines are the error falling to a floor as a power of the "
+        "clips; dashed, and ending in a hollow mark, what twice the clips should bring.",
     )
     limits = (
-        "Where the curve would end is uncertain from so few sizes, and its interval holds the choice of the test clips, "
-        "not whether the curve goes on as it began."
+        "Where the curve would end is uncertain from so few sizes, and its interval holds the choice of the test "
+        "clips, not whether the curve goes on as it began."
     )
     return section(
         "Would more labels help?", *map(paragraph, told), picture, table_markup(labels_table(curves)), paragraph(limits)

@@ -46,6 +46,14 @@ def difference_text(estimate: Estimate) -> str:
     return f"{points(estimate.value)} points ({points(estimate.low)} to {points(estimate.high)})"
 
 
+def duration_text(seconds: float) -> str:
+    """ "18 seconds" under two minutes, "2.5 minutes" from there on."""
+    if seconds >= 120:
+        return f"{round(seconds / 60, 1):g} minutes"
+    number = f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.2g}"
+    return f"{number} second{'' if number == '1' else 's'}"
+
+
 def number_text(value: float, *, digits: int = 4) -> str:
     """So many significant digits: 38.54713 -> "38.55"; 12345.6 -> "12,346", 4.8e-8 -> "< 0.001"."""
     if 0 < value < 0.001:
