@@ -322,8 +322,8 @@ class TransferWay:
     way            "original" (from scratch), or what of another run goes on to learn: "fixed", "full" or "lora"
     score          accuracy
     balanced       mean over the classes of the same
-    gain           its accuracy less that of the first way, paired on the clips that both could read; None for that itself
-    p_value        of its being right as often as the first way on those clips, corrected for the number of pairs of ways
+    gain           its accuracy less that of the first way, paired on the clips that both read; None for the first way
+    p_value        of its being right as often as the first way on those clips, corrected for the number of pairs
     params         parameters that learn
     train_minutes  of learning alone, decoding included
     history        rows of its training, as in a Report
