@@ -191,6 +191,7 @@ class Candidate:
     stopped     why it was not tried in all folds; empty where it was
     efficiency  params, gmacs, gmacs_in_part as in a Report; ms_per_clip (from file to probabilities) and
                 peak_memory_mb of answering; train_memory_mb of a batch, train_minutes of all its folds
+    epochs      that it was trained for, in the fold where they were fewest; `usual_epochs` are what training it takes
     history     rows of its training in the first fold, as in a Report
     p_value     of its being right as often as the recommended one on those clips, corrected for the number of pairs of
                 candidates; None for that one itself
@@ -204,6 +205,8 @@ class Candidate:
     behind: Estimate | None
     stopped: str
     efficiency: Mapping[str, float]
+    epochs: int
+    usual_epochs: int
     history: tuple[Mapping[str, float | int], ...] = ()
     p_value: float | None = None
 

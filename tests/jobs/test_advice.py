@@ -18,7 +18,11 @@ OVER = "the budget was over after 2 folds"
 
 
 def candidate(
-    preset: str, apart: tuple[float, float, float, float | None], stopped: str = "", ms: float = 90.0
+    preset: str,
+    apart: tuple[float, float, float, float | None],
+    stopped: str = "",
+    ms: float = 90.0,
+    epochs: int = 100,
 ) -> Candidate:
     score, p_value = Estimate(0.6, 0.5, 0.7, 20), apart[-1]
     return Candidate(
@@ -30,6 +34,8 @@ def candidate(
         behind=None if p_value is None else Estimate(*apart[:3], 20),
         stopped=stopped,
         efficiency={"ms_per_clip": ms},
+        epochs=epochs,
+        usual_epochs=100,
         p_value=p_value,
     )
 
@@ -88,6 +94,11 @@ def test_a_lead_is_beyond_chance_where_p_says_so() -> None:
     unsure = reason_for([candidate("a", BEST), candidate("b", BEHIND), candidate("c", FEW_GROUPS, ms=30)])
     assert unsure.endswith("Its lead over c is not beyond chance. c takes 30 ms a clip instead of 90.")
     assert reason_for([candidate("a", BEST)]).endswith("60.0 % (50.0 to 70.0).")
+
+
+def test_a_best_one_that_was_cut_short_is_told() -> None:
+    said = reason_for([candidate("a", BEST, epochs=30)])
+    assert said.endswith("60.0 % (50.0 to 70.0), after 30 of the 100 epochs that training takes.")
 
 
 def test_a_lead_in_few_folds_is_not_passed_over() -> None:

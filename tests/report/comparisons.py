@@ -45,6 +45,8 @@ def make_comparison(*, classes: int = 6, evil: bool = False) -> Comparison:
                 "train_memory_mb": 800 + i,
                 "train_minutes": 3.1,
             },
+            epochs=100 if folds == 5 else 23,
+            usual_epochs=100,
             history=tuple(
                 {"epoch": e, "loss": 2 / (e + 1 + i), "val_loss": 3 / (e + 1), "val_top1": score * (1 - 0.6 ** (e + 1))}
                 for e in range(4 + 3 * i)
@@ -113,7 +115,7 @@ def bare_comparison() -> Comparison:
         title="A test",
         protocol={},
         labels=("a", "b"),
-        candidates=(Candidate("single_frame", 1, score, score, None, None, "", {}),),
+        candidates=(Candidate("single_frame", 1, score, score, None, None, "", {}, 10, 10),),
         orders=(),
         label_curves=(),
         only_temporal=(),

@@ -103,7 +103,7 @@ def test_p_decides_what_is_beyond_chance_and_the_page_says_so() -> None:
 
 def test_costs_are_told_with_the_folds_and_why_one_was_stopped() -> None:
     table = costs_table(make_comparison())
-    assert [name for name, _ in table.columns][-5:] == ["Peak MB", "Training MB", "Training min", "Folds", "Stopped"]
+    assert [name for name, _ in table.columns][-5:] == ["Training MB", "Training min", "Epochs", "Folds", "Stopped"]
     assert table.texts()[7] == (
         "i3d_stage",
         "1.2 M",
@@ -112,6 +112,7 @@ def test_costs_are_told_with_the_folds_and_why_one_was_stopped() -> None:
         "307",
         "807",
         "3.1",
+        "23 of 100",
         "1",
         "hopeless after 1 of 5 folds <b>",
     )

@@ -225,13 +225,14 @@ CANDIDATE_COLUMNS = (
     "GMACs",
     "ms a clip",
     "minutes",
+    "epochs",
     "folds",
 )
 
 
 def candidate_rows(found: Comparison) -> list[Row]:
     """A row a candidate, the recommended first."""
-    from ..report import cell_text, cost_cell, p_text
+    from ..report import cell_text, cost_cell, epochs_text, p_text
 
     def points(part: Estimate | None) -> str:
         return difference(part) if part else ""
@@ -246,6 +247,7 @@ def candidate_rows(found: Comparison) -> list[Row]:
             cell_text(cost_cell(c.efficiency, "gmacs"), "number"),
             f"{c.efficiency['ms_per_clip']:.0f}" if "ms_per_clip" in c.efficiency else "",
             f"{c.efficiency['train_minutes']:.1f}",
+            epochs_text(c),
             f"{c.folds}, {c.stopped}" if c.stopped else c.folds,
         )
         for c in found.candidates

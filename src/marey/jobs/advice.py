@@ -15,6 +15,8 @@ def reason_for(candidates: Sequence[Candidate]) -> str:
     best, *rest = candidates
     rivals = [c for c in rest if not c.stopped]
     said = f"{best.preset} is right most often of those that were tried in all folds: {estimate_text(best.score)}"
+    if best.epochs < best.usual_epochs:
+        said += f", after {best.epochs} of the {best.usual_epochs} epochs that training takes"
     ahead = [c for c in rest if c.stopped and _leads(c)]
     if ahead:
         return f"{said}; but {_names(ahead)} led it beyond chance in fewer folds: give a larger --budget to be sure."

@@ -198,6 +198,8 @@ def _candidate(
         behind=behind,
         stopped=stopped,
         efficiency=efficiency,
+        epochs=min(len(fact["history"]) for fact in facts),
+        usual_epochs=contender.cost.epochs,
         history=tuple(facts[0]["history"]),
         p_value=p_value,
     )

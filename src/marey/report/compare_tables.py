@@ -14,6 +14,12 @@ def beyond_chance(candidate: Candidate) -> bool:
     return candidate.p_value is not None and candidate.p_value < SIGNIFICANT
 
 
+def epochs_text(candidate: Candidate) -> str:
+    """How many it was trained for, of how many that training it takes."""
+    fewer = candidate.epochs < candidate.usual_epochs
+    return f"{candidate.epochs} of {candidate.usual_epochs}" if fewer else str(candidate.epochs)
+
+
 def scores_table(comparison: Comparison) -> Table:
     """How well every candidate does, where, and against the recommended one."""
     known = any(c.known for c in comparison.candidates)
@@ -32,14 +38,15 @@ def scores_table(comparison: Comparison) -> Table:
 def costs_table(comparison: Comparison) -> Table:
     """What every candidate costs, and how far it was tried; columns without any entry are left out."""
     measured = [part for part in EFFICIENCY if any(part[0] in c.efficiency for c in comparison.candidates)]
-    columns: list[Column] = [("Model", "text"), *((title, kind) for _, title, kind in measured), ("Folds", "count")]
+    columns: list[Column] = [("Model", "text"), *((title, kind) for _, title, kind in measured)]
+    columns.extend((("Epochs", "text"), ("Folds", "count")))
     stopped = any(c.stopped for c in comparison.candidates)
     if stopped:
         columns.append(("Stopped", "text"))
     rows = []
     for c in comparison.candidates:
         costs = [cost_cell(c.efficiency, key) for key, _, _ in measured]
-        rows.append((c.preset, *costs, c.folds, *([c.stopped] if stopped else [])))
+        rows.append((c.preset, *costs, epochs_text(c), c.folds, *([c.stopped] if stopped else [])))
     return Table("Efficiency and effort", tuple(columns), tuple(rows))
 
 
