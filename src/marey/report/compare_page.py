@@ -121,8 +121,8 @@ def _pareto(comparison: Comparison) -> str:
     if not pictures:
         return ""
     told = (
-        "No model beats those on the line in one of the two without losing in the other. Hollow marks are beaten; "
-        "small ones were not tried in all folds, so that their scores are of fewer clips."
+        "No model beats those on the line in one of the two without losing in the other. Hollow circles are beaten; "
+        "small marks were not tried in all folds, so that their scores are of fewer clips."
     )
     return section("What accuracy costs", paragraph(told), f'<div class="row pair">{"".join(pictures)}</div>')
 
