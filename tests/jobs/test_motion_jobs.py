@@ -223,6 +223,8 @@ def test_flow_starts_from_what_frames_have_taught(small_films: Path, tmp_path: P
     assert np.isfinite(flow.evaluations["label"].metrics["top1"].value)
     with pytest.raises(CheckpointError, match="does not fit"):
         train(data, preset="vectors_stage", start_from=frames, epochs=1, workers=0, out=tmp_path / "other")
-    with pytest.raises(UsageError, match="is of preset two_stream_rgb_stage and --preset is single_frame_stage; drop one"):
+    with pytest.raises(
+        UsageError, match="is of preset two_stream_rgb_stage and --preset is single_frame_stage; drop one"
+    ):
         train(data, preset="single_frame_stage", start_from=frames, workers=0, out=tmp_path / "other")
     assert not (tmp_path / "other").exists()

@@ -160,5 +160,7 @@ def test_another_checkpoint_is_no_flow_network(tmp_path: Path) -> None:
     model, preset = create_model("single_frame_stage"), find_preset("single_frame_stage")
     header = {"preset": preset.name, "arguments": {}, "clip": preset.clip.to_dict(), "labels": {}, "metrics": {}}
     save_checkpoint(tmp_path / "m.safetensors", model, header)
-    with pytest.raises(CheckpointError, match="is of preset single_frame_stage, which computes no flow; convert SPyNet's"):
+    with pytest.raises(
+        CheckpointError, match="is of preset single_frame_stage, which computes no flow; convert SPyNet's"
+    ):
         load_spynet(tmp_path / "m.safetensors")
