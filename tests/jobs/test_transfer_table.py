@@ -283,14 +283,14 @@ def test_the_reason_says_what_is_beyond_chance() -> None:
 
     assert said(2, 0.01, 0.3) == (
         "full is right most often: 80.0 % (70.0 to 90.0); that is +20.0 points (+10.0 to +30.0) against original, "
-        "beyond chance. Its lead over fixed is not beyond chance; fixed learns in 0.5 minutes instead of 4."
+        "beyond chance. Its lead over fixed is not beyond chance; fixed learns in 30 seconds instead of 4 minutes."
     )
     assert said(2, 0.06, 0.01).endswith(
         "against original, which chance may explain; its lead over fixed is beyond chance."
     )
     assert said(0, 0.5, 0.01) == (
         "original is right most often: 50.0 % (40.0 to 60.0). Its lead over fixed is not beyond chance; fixed learns "
-        "in 0.5 minutes instead of 4."
+        "in 30 seconds instead of 4 minutes."
     )
     assert said(0, 0.01, 0.01).endswith("; its lead over fixed and full is beyond chance.")
     assert _reason(ways[2], [ways[0], ways[2]], {("full", "original"): 0.01}).endswith(

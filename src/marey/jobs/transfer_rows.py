@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..metrics import SIGNIFICANT, holm, paired_difference, sign_flip_test
-from ..report import counted, difference_text, estimate_text
+from ..report import counted, difference_text, duration_text, estimate_text
 from ..results import Evaluation, TransferTable, TransferWay
 from ..training import read_history
 from .run import Run, read_run
@@ -104,10 +104,12 @@ def _reason(best: TransferWay, ways: Sequence[TransferWay], p_values: Mapping[Pa
         return f"{said}."
     if not close:
         return f"{said}; its lead over {_names(others)} is beyond chance."
+    said += f". Its lead over {_names(close)} is not beyond chance"
     quick = min(close, key=lambda way: way.train_minutes)
-    mine, theirs = best.train_minutes, quick.train_minutes
-    hint = f"; {quick.way} learns in {theirs:.2g} minutes instead of {mine:.2g}" if theirs < 0.8 * mine else ""
-    return f"{said}. Its lead over {_names(close)} is not beyond chance{hint}."
+    if quick.train_minutes < 0.8 * best.train_minutes:
+        mine, theirs = (duration_text(60 * way.train_minutes) for way in (best, quick))
+        said += f"; {quick.way} learns in {theirs} instead of {mine}"
+    return f"{said}."
 
 
 def _names(ways: Sequence[TransferWay]) -> str:
