@@ -12,7 +12,15 @@ from html_reader import Reader, check_stands_alone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marey.report import beyond_chance, costs_table, labels_table, orders_table, render_comparison, scores_table
+from marey.report import (
+    beyond_chance,
+    costs_table,
+    effort_table,
+    labels_table,
+    orders_table,
+    render_comparison,
+    scores_table,
+)
 from marey.report.compare_figures import (
     falls,
     labels_figure,
@@ -101,21 +109,13 @@ def test_p_decides_what_is_beyond_chance_and_the_page_says_so() -> None:
     assert "picked by these very scores" in text and "its interval is not corrected for that" in text
 
 
-def test_costs_are_told_with_the_folds_and_why_one_was_stopped() -> None:
-    table = costs_table(make_comparison())
-    assert [name for name, _ in table.columns][-5:] == ["Training MB", "Training min", "Epochs", "Folds", "Stopped"]
-    assert table.texts()[7] == (
-        "i3d_stage",
-        "1.2 M",
-        "0.223",
-        "31",
-        "307",
-        "807",
-        "3.1",
-        "23 of 100",
-        "1",
-        "hopeless after 1 of 5 folds <b>",
-    )
+def test_costs_and_effort_are_told_and_why_one_was_stopped() -> None:
+    costs, effort = costs_table(make_comparison()), effort_table(make_comparison())
+    assert [name for name, _ in costs.columns][-3:] == ["Peak MB", "Training MB", "Training min"]
+    assert costs.texts()[7] == ("i3d_stage", "1.2 M", "0.223", "31", "307", "807", "3.1")
+    assert [name for name, _ in effort.columns] == ["Model", "Folds", "Epochs", "Stopped"]
+    assert effort.texts()[7] == ("i3d_stage", "1", "23 of 100", "hopeless after 1 of 5 folds <b>")
+    assert [name for name, _ in effort_table(bare_comparison()).columns] == ["Model", "Folds", "Epochs"]
 
 
 @given(st.lists(st.tuples(st.integers(0, 9).map(float), st.integers(0, 9).map(float)), max_size=12))

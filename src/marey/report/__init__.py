@@ -3,7 +3,15 @@
 from .canvas import save_figure
 from .card import render_card
 from .compare_page import MOST_CLIPS, render_comparison
-from .compare_tables import beyond_chance, costs_table, epochs_text, labels_table, orders_table, scores_table
+from .compare_tables import (
+    beyond_chance,
+    costs_table,
+    effort_table,
+    epochs_text,
+    labels_table,
+    orders_table,
+    scores_table,
+)
 from .figures import timeline_figure
 from .files import read_evaluation, read_timeline, write_evaluation, write_events, write_text, write_timeline
 from .flow_film import write_flow_film
@@ -54,6 +62,7 @@ __all__ = [
     "draw_arrows",
     "draw_overlay",
     "duration_text",
+    "effort_table",
     "epochs_text",
     "estimate_text",
     "flow_colours",

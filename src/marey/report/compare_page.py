@@ -5,7 +5,7 @@ from html import escape
 
 from ..results import ClipScore, Comparison, LabelCurve, OrderTest
 from . import compare_figures
-from .compare_tables import costs_table, labels_table, orders_table, scores_table
+from .compare_tables import costs_table, effort_table, labels_table, orders_table, scores_table
 from .figures import intervals_figure
 from .markup import (
     clip_item,
@@ -94,6 +94,7 @@ def _candidates(comparison: Comparison) -> str:
         table_markup(scores_table(comparison), sortable=True),
         *map(paragraph, (rule, picked) if len(comparison.candidates) > 1 else ()),
         table_markup(costs_table(comparison), sortable=True),
+        table_markup(effort_table(comparison), sortable=True),
     )
 
 

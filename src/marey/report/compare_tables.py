@@ -36,18 +36,21 @@ def scores_table(comparison: Comparison) -> Table:
 
 
 def costs_table(comparison: Comparison) -> Table:
-    """What every candidate costs, and how far it was tried; columns without any entry are left out."""
+    """What every candidate costs; columns without any entry are left out."""
     measured = [part for part in EFFICIENCY if any(part[0] in c.efficiency for c in comparison.candidates)]
     columns: list[Column] = [("Model", "text"), *((title, kind) for _, title, kind in measured)]
-    columns.extend((("Epochs", "text"), ("Folds", "count")))
+    rows = [(c.preset, *(cost_cell(c.efficiency, key) for key, _, _ in measured)) for c in comparison.candidates]
+    return Table("Efficiency", tuple(columns), tuple(rows))
+
+
+def effort_table(comparison: Comparison) -> Table:
+    """How far every candidate was tried, and why not further."""
     stopped = any(c.stopped for c in comparison.candidates)
+    columns: list[Column] = [("Model", "text"), ("Folds", "count"), ("Epochs", "text")]
     if stopped:
         columns.append(("Stopped", "text"))
-    rows = []
-    for c in comparison.candidates:
-        costs = [cost_cell(c.efficiency, key) for key, _, _ in measured]
-        rows.append((c.preset, *costs, epochs_text(c), c.folds, *([c.stopped] if stopped else [])))
-    return Table("Efficiency and effort", tuple(columns), tuple(rows))
+    rows = [(c.preset, c.folds, epochs_text(c), *([c.stopped] if stopped else [])) for c in comparison.candidates]
+    return Table("Effort", tuple(columns), tuple(rows))
 
 
 def orders_table(test: OrderTest) -> Table:
