@@ -85,9 +85,10 @@ def a_race(folder: Path, hand: Hand, right: Mapping[str, Mapping[int, float]], m
         reached = max(share for known, share in right[name].items() if known <= epochs)
         truth = np.array([i % 2 for i in part.test])
         wrong = np.arange(len(truth)) >= reached * len(truth)
-        facts = {"seconds": seconds, "history": [{}] * epochs, "setbacks": ["the loss became nan"] * (fold == 3)}
+        facts = {"seconds": seconds, "history": [{}] * epochs}
         write_json(one.file(fold).with_suffix(".json"), facts)
-        FoldAnswers(part.test, np.eye(2)[np.where(wrong, 1 - truth, truth)], {}).write(one.file(fold))
+        scores = np.eye(2)[np.where(wrong, 1 - truth, truth)]
+        FoldAnswers(part.test, scores, {}, ("the loss became nan",) * (fold == 3)).write(one.file(fold))
 
     monkeypatch.setattr("marey.jobs.race.try_fold", try_fold)
     monkeypatch.setattr("marey.jobs.race.ask_orders", lambda *_: None)

@@ -156,7 +156,10 @@ def compare(
                 title=run.folder.name,
                 budget=budget,
                 spent=clock.spent_s / 60,
-                notes=[f"{name} was left out: {why}." for name, why in left_out.items()],
+                notes=[
+                    *(f"{name} was left out: {why}." for name, why in left_out.items()),
+                    *(note for c in contenders for note in c.notes(c.done(folds))),
+                ],
                 left_out=contest.quarantine.reasons,
                 command=lambda preset: command_line("train", {**shared, "preset": preset}, defaults),
             )

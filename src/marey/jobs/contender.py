@@ -79,8 +79,12 @@ class Contender:
     def read(self, fold: int, what: str = "as filmed") -> FoldAnswers:
         return FoldAnswers.read(self.file(fold, what))
 
+    def notes(self, folds: Sequence[int]) -> list[str]:
+        """What went wrong in its training in these folds."""
+        return [f"{self.preset.name}, fold {fold + 1}: {note}" for fold in folds for note in self.read(fold).notes]
+
     def facts(self, fold: int) -> dict[str, Any]:
-        """{"seconds", "history", "setbacks"} of its training in a fold."""
+        """{"seconds", "history"} of its training in a fold."""
         return json.loads(self.file(fold).with_suffix(".json").read_text(encoding="utf-8"))
 
 
@@ -96,14 +100,11 @@ def try_fold(
     found: dict[FrameOrder, FoldAnswers] = {}
     for order in FRAME_ORDERS if has_order(contender) and contender.needs_training else FRAME_ORDERS[:1]:
         tested = np.concatenate([part.test, part.known]) if order == "as filmed" else part.test
-        found[order] = _answers(contender, lesson, manifest, tested, quarantine, order)
+        answers = _answers(contender, lesson, manifest, tested, quarantine, order)
+        found[order] = replace(answers, notes=fitted.notes)
     write_json(
         contender.file(fold).with_suffix(".json"),
-        {
-            "seconds": perf_counter() - begun,
-            "history": [dict(row) for row in fitted.history],
-            "setbacks": [str(setback) for setback in fitted.setbacks],
-        },
+        {"seconds": perf_counter() - begun, "history": [dict(row) for row in fitted.history]},
     )
     for order in reversed(found):  # the file that says that the fold is done comes last
         found[order].write(contender.file(fold, order))

@@ -116,8 +116,8 @@ class Race:
                 with timed(contest.narrator, f"{name}, fold {fold + 1}"):
                     try_fold(contender, contest.manifest, fold, contest.parts[fold], *self._told)
                 contest.clock.keep()
-                for setback in contender.facts(fold)["setbacks"]:
-                    contest.narrator.say(f"{name}, fold {fold + 1}: {setback}")
+                for note in contender.notes([fold]):
+                    contest.narrator.say(note)
             if (
                 rivals
                 and fold == folds[0]
