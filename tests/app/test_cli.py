@@ -113,7 +113,7 @@ def test_importing_marey_imports_no_torch() -> None:
             "--views is '1000000x3'; write clips x crops such as 10x3: 1 to",
         ),
         (["train", "{films}", "--out", "{film}"], "--out is {film}, and {film} is a file; name a folder"),
-        (["train", "{films}", "--folds", "3", "--from", "x"], "--from has no effect with --folds; drop one of the two"),
+        (["train", "{films}", "--folds", "3", "--transfer", "fixed"], "--transfer is for a network that has learned"),
         (["train", "{films}", "--folds", "3", "--patience", "3"], "--patience has no effect with --folds"),
         (["train", "{films}", "--fold-seeds", "3"], "--fold-seeds has no effect without --folds; add it"),
         (["train", "{films}", "--folds", "many"], "--folds is 'many'; give a number of folds, or splits"),

@@ -7,16 +7,20 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from marey.app.cli import main
 from marey.app.show import fold_rows
 from marey.data import read_manifest
 from marey.errors import DataError, UsageError
 from marey.jobs import CrossValidation, cross_validate, evaluate, list_runs, predict, train
-from marey.jobs.fold_answers import FoldAnswers
+from marey.jobs.fold_answers import FoldAnswers, teach
+from marey.jobs.lesson import Lesson
+from marey.training import Fitted, load_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -161,3 +165,38 @@ def test_killed_folds_go_on_to_the_figures_of_unbroken_ones(
     for key in ("figures", "paired_difference", "accuracy_per_seed", "protocol", "evaluations"):
         assert one[key] == other[key]
     assert list(one["evaluations"][preset]["quarantined"]) == [str(tmp_path / "broken.mp4")]
+
+
+def test_every_fold_goes_on_from_the_same_checkpoint(
+    small_films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = small_films / "annotations.csv"
+    start = train(data, preset="single_frame_stage", epochs=1, workers=0, out=tmp_path / "start").folder
+    began: list[dict[str, torch.Tensor]] = []
+
+    def watched(lesson: Lesson, *rest: Any) -> Fitted:
+        began.append({name: tensor.clone() for name, tensor in lesson.model.state_dict().items()})
+        return teach(lesson, *rest)
+
+    monkeypatch.setattr("marey.jobs.fold_answers.teach", watched)
+    found = cross_validate(
+        data,
+        folds=2,
+        fold_seeds=1,
+        start_from=start,
+        transfer="fixed",
+        epochs=1,
+        workers=0,
+        out=tmp_path / "run",
+    )
+    assert len(found.evaluations["single_frame_stage"].clips) == 24
+    _, tensors = load_checkpoint(start / "model.safetensors")
+    folds = [state for state in began if state.keys() == tensors.keys()]  # not those of the single-frame model beside
+    assert len(folds) == 2 and all(torch.equal(state[name], tensors[name]) for state in folds for name in tensors)
+    learned = len(read_manifest(start / "manifest.parquet").part("train"))
+    said = f"was trained on {learned} of the 24 clips, so that models that start from it have seen clips"
+    assert said in (tmp_path / "run" / "report.html").read_text()
+    command = json.loads((tmp_path / "run" / "run.json").read_text())["command"]
+    assert f"--from {start} --transfer fixed" in command
+    with pytest.raises(UsageError, match="--transfer is for a network that has learned elsewhere; name it with --from"):
+        cross_validate(data, transfer="fixed", out=tmp_path / "none")

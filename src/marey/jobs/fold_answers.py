@@ -74,7 +74,7 @@ def out_of_fold(
     if len(missing) < len(work):
         narrator.say(f"{len(work) - len(missing)} of {len(work)} folds of {preset.name} are done already")
     encoded = None
-    if missing and lesson.model.frozen:
+    if missing and lesson.reads_features:
         encoded = encode_all(lesson, manifest.samples, quarantine, narrator, what=f"encode for {preset.name}")
     tell = progress_of(narrator, f"folds of {preset.name}")
     for done, (number, fold, train, test) in enumerate(work, 1):

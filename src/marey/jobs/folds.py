@@ -8,6 +8,7 @@ single-frame model, and the difference is paired clip by clip. Official splits a
 mean of theirs, and a source is resampled for all of them at once.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -17,8 +18,10 @@ from ..errors import UsageError
 from ..presets import Preset, find_preset, imagenet_is_installed
 from ..report import counted
 from ..training import pick_device
-from .choose import Wishes, choose_preset
-from .flow_source import tell_stored, with_flow
+from .choose import Choice, Wishes, choose_preset
+from .clips_of_run import count_shown
+from .evaluate import clips_behind
+from .flow_source import tell_stored
 from .fold_answers import Fold, out_of_fold
 from .fold_figures import CrossValidation, publish_folds, read_folds, summarize_folds
 from .lesson import Lesson, as_begun, make_lesson
@@ -26,6 +29,7 @@ from .narrate import Narrator, Silent, tell_left_out
 from .official import load_official
 from .prepare import ClassEdits, check_range, duplicates_of, load_data, pick_decoder, pick_workers, refuse_hopeless
 from .run import (
+    Run,
     arguments_of,
     begin_run,
     cleared_unless,
@@ -36,6 +40,8 @@ from .run import (
     resume_run,
 )
 from .scores import spec_stamp
+from .train import starting_point
+from .transfer import refuse_transfer, told
 from .without_vectors import refuse_without_vectors
 
 KEPT_FOLDS = "folds"  # folder in the run with the answers of every fold that is done
@@ -58,6 +64,10 @@ def cross_validate(
     batch_size: int | None = None,
     lr: float | None = None,
     weight_decay: float | None = None,
+    start_from: str | Path | None = None,
+    transfer: str | None = None,
+    layer_decay: float | None = None,
+    head_first: float | None = None,
     max_bad: int = 3,
     use_cache: bool = True,
     device: str = "auto",
@@ -70,89 +80,129 @@ def cross_validate(
     """Cross-validate a preset (by rule when None) and the single-frame model on DATA; writes `folds.json` into the run.
 
     Folds are assigned by the seeds 0 to fold_seeds - 1; `folds` "splits" takes the official splits of the data instead,
-    UCF-101's and HMDB-51's three. Where `out` holds an unfinished run of the same arguments and
-    data, the folds that are done are kept; a finished one is returned as it is. Raises UsageError and its kinds before
-    any work.
+    UCF-101's and HMDB-51's three. Every fold of the preset goes on from `start_from`, as in `train`; the single-frame
+    model does not. Where `out` holds an unfinished run of the same arguments and data, the folds that
+    are done are kept; a finished one is returned as it is. Raises UsageError and its kinds before any work.
     """
     asked = arguments_of(locals(), but=("out", "device", "workers", "use_cache", "narrator"))
     narrator, wishes = narrator or Silent(), Wishes.of(asked)
-    for flag, value, least, most in (
-        ("--folds", None if folds == SPLITS else int(folds), 2, 1000),
-        ("--fold-seeds", fold_seeds, 1, 1000),
-        ("--max-bad", max_bad, 0, 10**9),
-    ):
-        check_range(flag, value, least, most)
+    _refuse_counts(folds, fold_seeds, max_bad)
     place, processes, reader = pick_device(device), pick_workers(workers), pick_decoder(decoder)
+    weights, held = starting_point(start_from, preset)
+    refuse_transfer(held, wishes)
     source = {"kind": kind, "root": root, "group_by": group_by, "edits": edits}
     manifest, official = load_official(data, **source) if folds == SPLITS else (load_data(data, **source), None)
     manifest = _for_folds(manifest)
-    choice = choose_preset(manifest, name=preset, device=place)
+    choice = Choice(held, "") if held else choose_preset(manifest, name=preset, device=place)
     refuse_without_vectors(manifest, choice.preset.clip, workers=processes, kind=kind, root=root)
-    fed = with_flow(choice.preset.clip, flow, who=f"preset {choice.preset.name}")
     folder = Path(out) if out else default_folder(f"{Path(data).stem}-folds")
     defaults = {name: value for name, value in defaults_of(cross_validate).items() if name != "folds"}
     before = resume_run(folder, asked, manifest, defaults=defaults)
     if before and before.finished:
         narrator.say(f"{folder} is finished already; nothing is left to do")
         return read_folds(folder)
-    tell_stored(fed.flow, [sample.path for sample in manifest.samples], narrator)
-    assignments = official or _assigned(manifest, int(folds), fold_seeds, workers=processes, narrator=narrator)
-    command = command_line("train", {**asked, "out": str(folder)}, defaults)
     fresh = not folder.exists()
     clips = len(official[0][0][0]) if official else len(manifest) * (int(folds) - 1) // int(folds)
-
-    def lesson_of(contender: Preset) -> Lesson:
+    lessons = {}
+    for contender in _contenders(choice.preset):
         own = contender is choice.preset
-        return make_lesson(
+        lessons[contender] = make_lesson(
             contender,
             manifest,
-            as_begun(wishes, out) if own else wishes,
+            as_begun(wishes, out) if own else replace(wishes, transfer=None, layer_decay=None, head_first=None),
             clips=clips,
+            start_from=weights if own else None,
             device=place,
             workers=processes,
             decoder=reader,
             flow=flow if own else None,
             use_cache=use_cache,
         )
-
-    first = lesson_of(choice.preset)
+    lesson = lessons[choice.preset]
+    tell_stored(lesson.spec.flow, [sample.path for sample in manifest.samples], narrator)
+    assignments = official or _assigned(manifest, int(folds), fold_seeds, workers=processes, narrator=narrator)
     details = {
         "preset": choice.preset.name,
-        "batch_size": first.batch_size,
-        "command": command,
-        **({"flow": str(fed.flow)} if fed.fed_flow else {}),
+        "batch_size": lesson.batch_size,
+        "command": command_line("train", {**asked, "out": str(folder)}, defaults),
+        **({"flow": str(lesson.spec.flow)} if lesson.spec.fed_flow else {}),
     }
     with begin_run(folder, asked, manifest, details, defaults=defaults) as run:
         rounds = f"{len(official)} official splits" if official else f"{folds} folds x {counted(fold_seeds, 'seed')}"
         narrator.say(f"{manifest.source}: {manifest.kind}, {counted(len(manifest), 'clip')}, {rounds}")
         narrator.say(f"preset: {choice.preset.name}" + (f" ({choice.why})" if choice.why else "") + f"; run: {folder}")
-        quarantine, begun = Quarantine(total=len(manifest), limit=max_bad), perf_counter()
-        answers, stamps, notes = {}, {}, []
+        if lesson.transfer:
+            narrator.say(told(lesson.transfer, lesson.recipe))
         with named_on_interrupt(run), cleared_unless(run, KEPT_FOLDS, fresh=fresh):
-            for contender in _contenders(choice.preset):
-                lesson = first if contender is choice.preset else lesson_of(contender)
-                kept = run.folder / KEPT_FOLDS / contender.name
-                answers[contender.name], told = out_of_fold(
-                    lesson, contender, manifest, assignments, quarantine, kept, narrator
-                )
-                notes += told
-                stamps[contender.name] = spec_stamp(lesson.spec, contender.name, views="1x1", decoder=reader)
-        tell_left_out(narrator, quarantine.reasons)
-        minutes = (perf_counter() - begun) / 60
-        result = summarize_folds(
-            answers,
-            manifest,
-            assignments,
-            quarantine,
-            stamps,
-            run=run,
-            official=bool(official),
-            seed=seed,
-            minutes=minutes,
-            notes=notes,
-        )
-        publish_folds(run, result, manifest, fed)
-        return result
+            return _cross_validated(
+                run,
+                lessons,
+                manifest,
+                assignments,
+                official=bool(official),
+                max_bad=max_bad,
+                seed=seed,
+                notes=_shown_before(manifest, weights, narrator),
+                narrator=narrator,
+            )
+
+
+def _cross_validated(
+    run: Run,
+    lessons: Mapping[Preset, Lesson],
+    manifest: Manifest,
+    assignments: Sequence[Sequence[Fold]],
+    *,
+    official: bool,
+    max_bad: int,
+    seed: int,
+    notes: Sequence[str],
+    narrator: Narrator,
+) -> CrossValidation:
+    """Teach every lesson in every fold, and publish what the models say of the clips of the others."""
+    quarantine, begun = Quarantine(total=len(manifest), limit=max_bad), perf_counter()
+    answers, stamps, notes = {}, {}, list(notes)
+    for preset, lesson in lessons.items():
+        kept = run.folder / KEPT_FOLDS / preset.name
+        answers[preset.name], noted = out_of_fold(lesson, preset, manifest, assignments, quarantine, kept, narrator)
+        notes += noted
+        stamps[preset.name] = spec_stamp(lesson.spec, preset.name, views="1x1", decoder=lesson.decoder)
+    tell_left_out(narrator, quarantine.reasons)
+    minutes = (perf_counter() - begun) / 60
+    result = summarize_folds(
+        answers,
+        manifest,
+        assignments,
+        quarantine,
+        stamps,
+        run=run,
+        official=official,
+        seed=seed,
+        minutes=minutes,
+        notes=notes,
+    )
+    publish_folds(run, result, manifest, next(iter(lessons.values())).spec)
+    return result
+
+
+def _refuse_counts(folds: int | str, fold_seeds: int, max_bad: int) -> None:
+    check_range("--folds", None if folds == SPLITS else int(folds), 2, 1000)
+    check_range("--fold-seeds", fold_seeds, 1, 1000)
+    check_range("--max-bad", max_bad, 0, 10**9)
+
+
+def _shown_before(manifest: Manifest, weights: Path | None, narrator: Narrator) -> list[str]:
+    """A note where the weights that every fold starts from have learned from clips that folds ask about."""
+    learned = clips_behind(weights) if weights else None
+    shown = count_shown(manifest.samples, learned or ())
+    if not shown:
+        return []
+    note = (
+        f"{weights} was trained on {shown} of the {counted(len(manifest), 'clip')}, so that models that start from it "
+        "have seen clips that they are asked about; these figures are too good"
+    )
+    narrator.say(f"warning: {note}")
+    return [note]
 
 
 def _assigned(manifest: Manifest, folds: int, fold_seeds: int, *, workers: int, narrator: Narrator) -> list[list[Fold]]:
