@@ -1,10 +1,12 @@
 """What is said of a comparison is what was tried and what chance does not explain."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from marey.data import Manifest, Sample
-from marey.jobs.advice import advice_on_motion, reason_for
+from marey.jobs.advice import advice_on_motion, caution_on_chance, reason_for
 from marey.jobs.contender import Part
 from marey.jobs.verdict import Answers, Pooled
 from marey.metrics import sign_flip_test
@@ -106,6 +108,15 @@ def test_a_lead_in_few_folds_is_not_passed_over() -> None:
     assert "but motion led it beyond chance in fewer folds: give a larger --budget" in reason_for(pair)
     unsure = [candidate("frame", BEST), candidate("motion", (0.3, 0.1, 0.5, 0.2), OVER)]
     assert "led it" not in reason_for(unsure)
+
+
+def test_too_few_groups_to_tell_anything_are_named() -> None:
+    pair = [candidate("a", BEST), candidate("b", CLOSE)]
+    few = [replace(c, score=replace(c.score, n=5)) for c in pair]
+    assert not caution_on_chance(pair, grouped=True) and not caution_on_chance(few[:1], grouped=True)
+    (said,) = caution_on_chance(few, grouped=True)
+    assert said == "No difference between 2 models can be beyond chance on clips of 5 groups: read the table as a hint."
+    assert "can be beyond chance on 5 clips:" in caution_on_chance(few, grouped=False)[0]
 
 
 def test_p_is_of_groups_and_corrected_for_all_pairs() -> None:

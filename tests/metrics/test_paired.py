@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marey.metrics import SIGNIFICANT, holm, sign_flip_test
+from marey.metrics import SIGNIFICANT, holm, sign_flip_test, too_few_to_tell
 
 
 def mcnemar(a: np.ndarray, b: np.ndarray) -> float:
@@ -77,6 +77,15 @@ def test_a_model_that_is_better_is_found() -> None:
 def test_holm_by_hand() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.4, 0.9]).tolist() == [0.8, 0.9] and holm([0.7, 0.6]).tolist() == [1, 1] and not len(holm([]))
+
+
+def test_too_few_is_said_where_even_a_clean_sweep_tells_nothing() -> None:
+    assert [too_few_to_tell(units, 2) for units in (1, 5, 6)] == [True, True, False]
+    for models in (2, 3, 8):
+        least = next(units for units in range(99) if not too_few_to_tell(units, models))
+        for units, told in ((least - 1, False), (least, True)):
+            others = [1.0] * (models * (models - 1) // 2 - 1)
+            assert bool(holm([sign_flip_test(np.ones(units), np.zeros(units)), *others])[0] < SIGNIFICANT) == told
 
 
 def test_the_best_of_equal_models_seldom_leads_beyond_chance_if_all_pairs_are_counted() -> None:

@@ -5,7 +5,8 @@ What is beyond chance, `report.beyond_chance` decides by the corrected p; interv
 
 from collections.abc import Collection, Sequence
 
-from ..report import beyond_chance, difference_text, estimate_text, p_text
+from ..metrics import too_few_to_tell
+from ..report import beyond_chance, counted, difference_text, estimate_text, p_text
 from ..results import Candidate, Estimate, OrderTest
 from ..video import FRAME_ORDERS
 
@@ -29,6 +30,15 @@ def reason_for(candidates: Sequence[Candidate]) -> str:
     mine, theirs = (c.efficiency.get("ms_per_clip", float("inf")) for c in (best, cheap))
     hint = f" {cheap.preset} takes {theirs:.0f} ms a clip instead of {mine:.0f}." if theirs < 0.8 * mine else ""
     return f"{said}. Its lead over {_names(close)} is not beyond chance.{hint}"
+
+
+def caution_on_chance(candidates: Sequence[Candidate], *, grouped: bool) -> list[str]:
+    """A sentence on clips, or groups of them, that are too few to tell so many candidates apart."""
+    units, models = candidates[0].score.n, len(candidates)
+    if models < 2 or not too_few_to_tell(units, models):
+        return []
+    where = f"clips of {counted(units, 'group')}" if grouped else counted(units, "clip")
+    return [f"No difference between {models} models can be beyond chance on {where}: read the table as a hint."]
 
 
 def advice_on_motion(

@@ -1,12 +1,11 @@
 """Which ways a network can go on, in what they are unlike, and whether the clips can tell them apart."""
 
 from collections.abc import Sequence
-from math import comb
 from pathlib import Path
 
 from ..data import Manifest
 from ..errors import UsageError
-from ..metrics import SIGNIFICANT, group_codes
+from ..metrics import group_codes, too_few_to_tell
 from ..presets import Preset
 from ..report import counted
 from ..tasks import Recognition
@@ -89,7 +88,7 @@ def cautions(manifest: Manifest, ways: int, checkpoint: Path, start_from: str | 
         )
     groups = [sample.group for sample in tested]
     units = len(set(group_codes(groups, len(tested)).tolist()))
-    if comb(ways, 2) * 2.0 ** (1 - units) >= SIGNIFICANT:  # the least p that so many can have
+    if too_few_to_tell(units, ways):
         found.append(
             f"No difference between {ways} ways can be beyond chance on test clips of "
             f"{counted(units, 'group' if any(groups) else 'clip')}: test on more, or read the table as a hint."

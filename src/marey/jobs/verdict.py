@@ -15,7 +15,7 @@ from ..report import MOST_CLIPS, duration_text, render_comparison, write_text
 from ..results import Candidate, ClipScore, Comparison, Estimate, LabelCurve, OrderTest
 from ..tasks import Recognition
 from ..video import FRAME_ORDERS
-from .advice import advice_on_motion, reason_for
+from .advice import advice_on_motion, caution_on_chance, reason_for
 from .contender import SHARES, Contender, Part, has_order, label_count, share_name
 from .pictures import thumbnails
 from .publish import data_notes
@@ -166,7 +166,7 @@ def summarize(
         advice=advice_on_motion(candidates, single, moving, next((t for t in orders if t.preset == best), None)),
         budget_minutes=budget,
         minutes=spent,
-        notes=(*notes, *data_notes(manifest)),
+        notes=(*notes, *caution_on_chance(candidates, grouped=data.grouped), *data_notes(manifest)),
     )
 
 

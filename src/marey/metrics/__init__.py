@@ -34,7 +34,7 @@ from .intervals import (
 from .label_curve import fit_label_curve
 from .labelling import label_next, uncertainty
 from .novelty import ClassMeans, accepted, clips_to_accept, energy
-from .paired import SIGNIFICANT, holm, sign_flip_test
+from .paired import SIGNIFICANT, holm, sign_flip_test, too_few_to_tell
 from .ranking import average_precision, mean_average_precision, precision_recall_curve, rank, roc_auc, roc_curve
 from .temperature import fit_temperature, negative_log_likelihood
 from .thresholds import (
@@ -104,6 +104,7 @@ __all__ = [
     "threshold_for_false_alarms",
     "threshold_for_precision",
     "threshold_for_recall",
+    "too_few_to_tell",
     "top_k_accuracy",
     "top_k_correct",
     "uncertainty",

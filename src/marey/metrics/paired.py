@@ -4,6 +4,7 @@ Fisher, The Design of Experiments (1935), section 21: a difference is weighed ag
 """
 
 from collections.abc import Sequence
+from math import comb
 
 import numpy as np
 
@@ -49,3 +50,8 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     corrected = np.empty_like(given)
     corrected[order] = np.minimum(1, np.maximum.accumulate(given[order] * np.arange(len(given), 0, -1)))
     return corrected
+
+
+def too_few_to_tell(units: int, models: int) -> bool:
+    """Whether so many clips, or groups of them, leave no p of two of the models below 0.05 once it is corrected."""
+    return comb(models, 2) * 2.0 ** (1 - units) >= SIGNIFICANT
