@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ..errors import counted
 from ..metrics import paired_difference
 from ..results import ClipScore, Estimate, Evaluation, Report
 
@@ -78,12 +79,6 @@ def first_of(names: Sequence[str], *, most: int) -> str:
     """The first names joined by commas, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
-
-
-def counted(count: int, noun: str) -> str:
-    """ "1 clip", "1,234 clips", "2 classes"."""
-    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
-    return f"{count:,} {noun if count == 1 else plural}"
 
 
 def metric_name(name: str) -> str:
