@@ -19,7 +19,6 @@ from marey.data import Manifest, Quarantine, Sample, read_manifest
 from marey.errors import DataError, UsageError
 from marey.jobs import Compared, Silent, compare, evaluate, list_runs, train
 from marey.jobs.compare import part_of
-from marey.jobs.contender import SHARES, label_order
 from marey.jobs.features import encode_samples, share_kept
 from marey.jobs.halving import Clock, Need, Share, go_on, places, rungs, share_out, trainings
 from marey.jobs.verdict import read_comparison
@@ -208,15 +207,6 @@ def test_a_few_clips_are_held_out_of_known_groups() -> None:
     assert 0 < len(part.known) <= 9 and sorted([*part.train, *part.known]) == train.tolist()
     alone = part_of(films(20, 20), np.arange(15), np.arange(15, 20), seed=0)
     assert not len(alone.known) and len(alone.train) == 15  # a group of one clip has none to spare
-
-
-def test_few_labels_have_the_classes_in_proportion() -> None:
-    manifest = films(300, 10)
-    order = label_order(manifest, np.arange(300), seed=1)
-    assert sorted(order) == list(range(300))
-    for share in SHARES:
-        some = order[: round(300 * share)]
-        assert abs(np.mean(some % 3 == 0) - 1 / 3) <= 1 / len(some) + 1e-9
 
 
 def test_clips_that_were_encoded_before_cost_nothing(small_films: Path) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..data import Manifest, Quarantine
 from ..presets import Preset
-from ..training import Fitted
+from ..training import Fitted, interleaved_order
 from ..video import FRAME_ORDERS, FrameOrder
 from .fold_answers import FoldAnswers, ask, teach
 from .halving import Share
@@ -134,7 +134,9 @@ def ask_with_fewer(
     seed: int,
 ) -> None:
     """Keep what the model says of a fold's clips when it has learned from some of the others only."""
-    order = label_order(manifest, part.train, seed=seed)
+    rng, (head,) = np.random.default_rng((seed, len(part.train))), manifest.heads
+    labels = np.array([manifest.samples[i].labels[head][0] for i in part.train])
+    order = part.train[interleaved_order(labels, q=1, rng=rng)]
     for share in SHARES:
         file = contender.file(fold, share_name(share))
         if not file.exists():
@@ -149,17 +151,6 @@ def share_name(share: float) -> str:
 
 def label_count(share: float, clips: int) -> int:
     return max(2, round(share * clips))
-
-
-def label_order(manifest: Manifest, clips: np.ndarray, *, seed: int) -> np.ndarray:
-    """The clips, so that the first n, for every n, have the classes in about the proportion of all of them."""
-    rng, (head,) = np.random.default_rng((seed, len(clips))), manifest.heads
-    labels = np.array([manifest.samples[i].labels[head][0] for i in clips])
-    place = np.empty(len(clips))
-    for label in np.unique(labels):
-        mine = np.flatnonzero(labels == label)
-        place[rng.permutation(mine)] = (np.arange(len(mine)) + rng.random()) / len(mine)
-    return clips[np.argsort(place, kind="stable")]
 
 
 def has_order(contender: Contender) -> bool:
