@@ -129,7 +129,9 @@ def test_p_is_of_groups_and_corrected_for_all_pairs() -> None:
     wrong[:20] = wrong[:20, ::-1]
     few = np.arange(10)
     answers = {"a": Answers(np.arange(40), truth), "b": Answers(np.arange(40), wrong), "c": Answers(few, wrong[:10])}
-    found = data.p_values(answers)
-    assert found[frozenset("ab")] == 3 * 2 / 2**10, "of ten groups whose two clips both differ"
+    answers |= {"d": answers["c"]}
+    found = data.p_values(answers, "d")
+    assert found[frozenset("ab")] == 3 * 2 / 2**10, "of ten groups whose two clips both differ; three pairs"
     assert found[frozenset("ac")] == 2 * 2 / 2**5 and found[frozenset("bc")] == 1
+    assert found[frozenset("ad")] == 3 * 2 / 2**5, "three are compared with the single frame, whatever the others are"
     assert sign_flip_test(np.ones(20), np.zeros(20)) < 1e-5, "which clips that are told to be independent would claim"

@@ -80,11 +80,11 @@ def test_holm_by_hand() -> None:
 
 
 def test_too_few_is_said_where_even_a_clean_sweep_tells_nothing() -> None:
-    assert [too_few_to_tell(units, 2) for units in (1, 5, 6)] == [True, True, False]
-    for models in (2, 3, 8):
-        least = next(units for units in range(99) if not too_few_to_tell(units, models))
+    assert [too_few_to_tell(units, 1) for units in (1, 5, 6)] == [True, True, False]
+    for tests in (1, 3, 28):
+        least = next(units for units in range(99) if not too_few_to_tell(units, tests))
         for units, told in ((least - 1, False), (least, True)):
-            others = [1.0] * (models * (models - 1) // 2 - 1)
+            others = [1.0] * (tests - 1)
             assert bool(holm([sign_flip_test(np.ones(units), np.zeros(units)), *others])[0] < SIGNIFICANT) == told
 
 

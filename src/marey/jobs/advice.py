@@ -4,6 +4,7 @@ What is beyond chance, `report.beyond_chance` decides by the corrected p; interv
 """
 
 from collections.abc import Collection, Sequence
+from math import comb
 
 from ..metrics import too_few_to_tell
 from ..report import beyond_chance, counted, difference_text, estimate_text, p_text
@@ -35,7 +36,7 @@ def reason_for(candidates: Sequence[Candidate]) -> str:
 def caution_on_chance(candidates: Sequence[Candidate], *, grouped: bool) -> list[str]:
     """A sentence on clips, or groups of them, that are too few to tell so many candidates apart."""
     units, models = candidates[0].score.n, len(candidates)
-    if models < 2 or not too_few_to_tell(units, models):
+    if models < 2 or not too_few_to_tell(units, min(models - 1, max(1, comb(models - 1, 2)))):
         return []
     where = f"clips of {counted(units, 'group')}" if grouped else counted(units, "clip")
     return [f"No difference between {models} models can be beyond chance on {where}: read the table as a hint."]

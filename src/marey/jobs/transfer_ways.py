@@ -1,6 +1,7 @@
 """Which ways a network can go on, in what they are unlike, and whether the clips can tell them apart."""
 
 from collections.abc import Sequence
+from math import comb
 from pathlib import Path
 
 from ..data import Manifest
@@ -88,7 +89,7 @@ def cautions(manifest: Manifest, ways: int, checkpoint: Path, start_from: str | 
         )
     groups = [sample.group for sample in tested]
     units = len(set(group_codes(groups, len(tested)).tolist()))
-    if too_few_to_tell(units, ways):
+    if too_few_to_tell(units, comb(ways, 2)):
         found.append(
             f"No difference between {ways} ways can be beyond chance on test clips of "
             f"{counted(units, 'group' if any(groups) else 'clip')}: test on more, or read the table as a hint."

@@ -78,13 +78,17 @@ class Pooled:
         mine, theirs, groups = self.paired(answers, name, other)
         return paired_difference(mine, theirs, groups=groups, seed=self.seed)
 
-    def p_values(self, answers: Mapping[str, Answers]) -> dict[frozenset[str], float]:
-        """p of each two, corrected for the number of all pairs, as which is best is known from the same clips only."""
-        pairs, found = list(combinations(answers, 2)), []
-        for pair in pairs:
-            mine, theirs, groups = self.paired(answers, *pair)
-            found.append(sign_flip_test(mine, theirs, groups=groups))
-        return dict(zip(map(frozenset, pairs), holm(found).tolist(), strict=True))
+    def p_values(self, answers: Mapping[str, Answers], single: str) -> dict[frozenset[str], float]:
+        """p of each two, corrected for their number: of all that are compared with the single frame, which was named
+        before anything was tried, and of all pairs of others, as which is best is known from the same clips only."""
+        pairs, found = list(combinations(answers, 2)), {}
+        for family in ([pair for pair in pairs if single in pair], [pair for pair in pairs if single not in pair]):
+            tests = []
+            for pair in family:
+                mine, theirs, groups = self.paired(answers, *pair)
+                tests.append(sign_flip_test(mine, theirs, groups=groups))
+            found |= dict(zip(map(frozenset, family), holm(tests).tolist(), strict=True))
+        return found
 
     def won(self, best: Answers, single: Answers) -> tuple[ClipScore, ...]:
         """The clips that the best gets right and the single frame does not, the surest first."""
@@ -126,7 +130,7 @@ def summarize(
     single, finalists = contenders[0].preset.name, [name for name in tried if name not in stopped]
     best = max(finalists, key=lambda name: (right[name], -tried[name].answering.get("ms_per_clip", 0.0)))
     behind = {name: data.difference(answers, name, best) for name in tried if name != best}
-    p_values = data.p_values(answers)
+    p_values = data.p_values(answers, single)
     candidates = [
         _candidate(
             data,

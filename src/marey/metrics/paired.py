@@ -4,7 +4,6 @@ Fisher, The Design of Experiments (1935), section 21: a difference is weighed ag
 """
 
 from collections.abc import Sequence
-from math import comb
 
 import numpy as np
 
@@ -52,6 +51,6 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     return corrected
 
 
-def too_few_to_tell(units: int, models: int) -> bool:
-    """Whether so many clips, or groups of them, leave no p of two of the models below 0.05 once it is corrected."""
-    return comb(models, 2) * 2.0 ** (1 - units) >= SIGNIFICANT
+def too_few_to_tell(units: int, tests: int) -> bool:
+    """Whether so many clips, or groups of them, leave no p below 0.05 once it is corrected for so many tests."""
+    return tests * 2.0 ** (1 - units) >= SIGNIFICANT

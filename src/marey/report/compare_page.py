@@ -79,9 +79,10 @@ def _candidates(comparison: Comparison) -> str:
     )
     rule = (
         "A difference is called beyond chance where p is below 0.05. It is the exact sign-flip test's over groups "
-        "(McNemar's where each clip is its own), corrected by Holm for all pairs of models, since any of them could "
-        "have come out best. The interval is of one difference alone: it can leave out 0 where p, which is of all of "
-        "them and counts how few groups there are, is not below 0.05. Then p decides."
+        "(McNemar's where each clip is its own), corrected by Holm: against the single frame for all models that are "
+        "compared with it, and else for all pairs of the others, since any of them could have come out best. The "
+        "interval is of one difference alone: it can leave out 0 where p, which is of all of them and counts how few "
+        "groups there are, is not below 0.05. Then p decides."
     )
     picked = (
         "The recommended model was picked by these very scores, so that its own is somewhat too good, the more so the "
