@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from marey.data import Manifest, Sample, grouped_folds, leaks, split_manifest, unit_of
+from marey.data import Manifest, Sample, drawn_together, grouped_folds, leaks, split_manifest, unit_of
 from marey.errors import DataError, UsageError
 
 
@@ -57,6 +57,18 @@ def test_seeds_differ() -> None:
     assert split_manifest(data, seed=0) != split_manifest(data, seed=1)
 
 
+def test_groups_or_videos_are_drawn_together() -> None:
+    def named(*rows: tuple[str, str | None]) -> list[str] | None:
+        return drawn_together([Sample(path, {}, group=group) for path, group in rows])
+
+    assert named(("x.mp4", None), ("y.mp4", None)) is None
+    assert named(("x.mp4", None), ("x.mp4", None), ("y.mp4", None)) == ["x.mp4", "x.mp4", "y.mp4"]
+    assert named(("x.mp4", "g"), ("y.mp4", "g"), ("z.mp4", None)) == ["g", "g", "z.mp4"]
+    assert named(("x.mp4", "g"), ("y.mp4", "h")) == ["g", "h"]
+    merged = named(("x.mp4", "g"), ("x.mp4", "h"), ("y.mp4", "g"))
+    assert merged and len(set(merged)) == 1  # two groups share a video
+
+
 def test_spans_of_one_video_and_near_duplicates_are_one_unit() -> None:
     rows = [
         ("x.mp4", "a", None, None),
@@ -65,8 +77,8 @@ def test_spans_of_one_video_and_near_duplicates_are_one_unit() -> None:
         ("z.mp4", "b", None, None),
     ]
     data = manifest(rows, grouped_by="")
-    assert unit_of(data).tolist() == [0, 0, 1, 2]
-    assert unit_of(data, [["x.mp4", "z.mp4"]]).tolist() == [0, 0, 1, 0]
+    assert unit_of(data.samples).tolist() == [0, 0, 1, 2]
+    assert unit_of(data.samples, [["x.mp4", "z.mp4"]]).tolist() == [0, 0, 1, 0]
     many = manifest([(f"{i}.mp4", "ab"[i % 2], None, None) for i in range(40)], classes=("a", "b"), grouped_by="")
     pairs = [[f"{i}.mp4", f"{i + 1}.mp4"] for i in range(0, 40, 2)]
     assert not leaks(split_manifest(many, near_duplicate_groups=pairs), pairs)
@@ -123,7 +135,7 @@ def test_folds_test_every_sample_once_and_keep_groups() -> None:
     data = manifest(grid())
     folds = grouped_folds(data, folds=5, seed=3)
     assert sorted(np.concatenate([test for _, test in folds])) == list(range(len(data)))
-    units = unit_of(data)
+    units = unit_of(data.samples)
     for train, test in folds:
         assert not set(units[train]) & set(units[test])
         assert len(train) + len(test) == len(data)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from marey.data import Manifest, Sample
+from marey.data import Manifest, Sample, unit_of
 from marey.jobs.advice import advice_on_motion, caution_on_chance, reason_for
 from marey.jobs.contender import Part
 from marey.jobs.verdict import Answers, Pooled
@@ -123,7 +123,7 @@ def test_p_is_of_groups_and_corrected_for_all_pairs() -> None:
     samples = tuple(Sample(f"v{i}.mp4", {"label": ("ab"[i % 2],)}, group=f"g{i // 2}") for i in range(40))
     manifest = Manifest(samples, {"label": ("a", "b")}, multi_label=False, source="films", kind="CSV")
     nowhere = np.arange(0)
-    data = Pooled(manifest, [Part(nowhere, nowhere, np.arange(40))], seed=0)
+    data = Pooled(manifest, [Part(nowhere, nowhere, np.arange(40))], unit_of(samples), seed=0)
     truth = np.eye(2)[np.arange(40) % 2]
     wrong = truth.copy()
     wrong[:20] = wrong[:20, ::-1]

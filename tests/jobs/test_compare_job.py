@@ -209,7 +209,10 @@ def test_a_few_clips_are_held_out_of_known_groups() -> None:
     assert not len(alone.known) and len(alone.train) == 15  # a group of one clip has none to spare
 
 
-def test_clips_that_were_encoded_before_cost_nothing(small_films: Path) -> None:
+def test_clips_that_were_encoded_before_cost_nothing(
+    small_films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAREY_CACHE", str(tmp_path))
     samples = read_manifest(small_films / "annotations.csv").samples[:4]
     spec, model = find_preset("motion").clip, create_model("motion", num_classes=3)
     encode_samples(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from marey.data import Manifest, Quarantine, Sample, grouped_folds
+from marey.data import Manifest, Quarantine, Sample, grouped_folds, unit_of
 from marey.jobs.compare import part_of
 from marey.jobs.contender import Contender
 from marey.jobs.fold_answers import FoldAnswers
@@ -94,7 +94,9 @@ def a_race(folder: Path, hand: Hand, right: Mapping[str, Mapping[int, float]], m
     monkeypatch.setattr("marey.jobs.race.ask_orders", lambda *_: None)
     monkeypatch.setattr("marey.jobs.race.ask_with_fewer", lambda *_, seed: None)
     contenders = [contender(name) for name in right]
-    return Race(contest, contenders, Pooled(manifest, parts, 0), Outlook(hand, clock), folder / "race.json")
+    return Race(
+        contest, contenders, Pooled(manifest, parts, unit_of(samples), 0), Outlook(hand, clock), folder / "race.json"
+    )
 
 
 RIGHT = {

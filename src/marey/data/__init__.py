@@ -8,7 +8,7 @@ from .manifest import Manifest, Sample
 from .problems import ClassBalance, Problem, class_problems, group_leaks
 from .reading import Views, canvas_frames, cut, cut_views, read_canvas, read_grid, read_views, sliding_views, square
 from .split_lists import official_lists
-from .splits import SIDES, grouped_folds, leaks, split_manifest, unit_of
+from .splits import SIDES, drawn_together, grouped_folds, leaks, split_manifest, unit_of
 from .validation import Validation, validate
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "class_problems",
     "cut",
     "cut_views",
+    "drawn_together",
     "edit_classes",
     "group_leaks",
     "grouped_folds",

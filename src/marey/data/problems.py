@@ -86,7 +86,7 @@ def _scarcity(manifest: Manifest, balance: ClassBalance, parted: set[str]) -> Pr
 
 
 def class_balance(manifest: Manifest, lengths: Sequence[float]) -> tuple[ClassBalance, ...]:
-    units = unit_of(manifest).tolist()
+    units = unit_of(manifest.samples).tolist()
     having: dict[tuple[str, str], list[int]] = {
         (head, name): [] for head, names in manifest.heads.items() for name in names
     }

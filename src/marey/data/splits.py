@@ -11,13 +11,13 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from ..errors import DataError, UsageError, counted
-from .manifest import Manifest
+from .manifest import Manifest, Sample
 
 SIDES = ("train", "val", "test")
 Groups = Sequence[Sequence[str]]
 
 
-def unit_of(manifest: Manifest, near_duplicate_groups: Groups | None = None) -> np.ndarray:
+def unit_of(samples: Sequence[Sample], near_duplicate_groups: Groups | None = None) -> np.ndarray:
     """int (samples,): the unit of every sample, numbered in order of appearance.
 
     near_duplicate_groups  paths of near-duplicate videos, as `near_duplicates` finds them
@@ -29,15 +29,30 @@ def unit_of(manifest: Manifest, near_duplicate_groups: Groups | None = None) -> 
             parents[key] = key = parents[parent]
         return key
 
-    for sample in manifest.samples:
+    for sample in samples:
         if sample.group is not None:
             parents[top(("path", sample.path))] = top(("group", sample.group))
     for paths in near_duplicate_groups or ():
         for path in paths[1:]:
             parents[top(("path", path))] = top(("path", paths[0]))
-    tops = [top(("path", sample.path)) for sample in manifest.samples]
+    tops = [top(("path", sample.path)) for sample in samples]
     number = {unit: index for index, unit in enumerate(dict.fromkeys(tops))}
     return np.array([number[unit] for unit in tops], dtype=np.int64)
+
+
+def drawn_together(samples: Sequence[Sample]) -> list[str] | None:
+    """What every sample is no independent evidence beside: its group, or where there is none its video.
+
+    None where the data name no group, and every sample is a video by itself. Near-duplicates are not looked for.
+    """
+    units = unit_of(samples)
+    if len(set(units.tolist())) == len(units) and all(sample.group is None for sample in samples):
+        return None
+    name: dict[int, str] = {}
+    for unit, sample in zip(units.tolist(), samples, strict=True):
+        if sample.group is not None or unit not in name:
+            name[unit] = sample.group if sample.group is not None else sample.path
+    return [name[unit] for unit in units.tolist()]
 
 
 def class_counts(manifest: Manifest) -> np.ndarray:
@@ -70,7 +85,7 @@ def split_manifest(
     """
     if len(fractions) != 3 or min(fractions) < 0 or fractions[0] <= 0 or abs(sum(fractions) - 1) > 1e-6:
         raise UsageError(f"split fractions are {fractions}; give train, val and test, none negative, that add up to 1")
-    units = unit_of(manifest, near_duplicate_groups)
+    units = unit_of(manifest.samples, near_duplicate_groups)
     sides = [sample.split for sample in manifest.samples]
     decided = {int(unit): side for unit, side in zip(units[::-1], sides[::-1], strict=True) if side}
     sides = [side or decided.get(int(unit)) for unit, side in zip(units, sides, strict=True)]
@@ -106,7 +121,7 @@ def grouped_folds(
     Stratified by scikit-learn's StratifiedGroupKFold, shuffled by `seed`; a sample of several classes counts as its
     rarest one. Declared splits are ignored. Raises DataError where a class has fewer units than there are folds.
     """
-    units, counts = unit_of(manifest, near_duplicate_groups), class_counts(manifest)
+    units, counts = unit_of(manifest.samples, near_duplicate_groups), class_counts(manifest)
     total = len(set(units.tolist()))
     if not 2 <= folds <= total:
         cure = (
@@ -129,7 +144,7 @@ def grouped_folds(
 
 def leaks(manifest: Manifest, near_duplicate_groups: Groups | None = None) -> list[list[int]]:
     """The units with samples on more than one side, each as its sample indices."""
-    units = unit_of(manifest, near_duplicate_groups)
+    units = unit_of(manifest.samples, near_duplicate_groups)
     order = np.argsort(units, kind="stable")
     parts = np.split(order, np.flatnonzero(np.diff(units[order])) + 1)
     sides = [{manifest.samples[i].split for i in part} - {None} for part in parts]

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data import Manifest, Quarantine, grouped_folds
+from ..data import Manifest, Quarantine, grouped_folds, unit_of
 from ..errors import UsageError
 from ..presets import Preset, find_preset, imagenet_is_installed
 from ..report import counted, duration_text
@@ -139,7 +139,7 @@ def compare(
             clock=clock,
             narrator=narrator,
         )
-        pooled = Pooled(manifest, parts, seed)
+        pooled = Pooled(manifest, parts, unit_of(manifest.samples, duplicates), seed)
         with named_on_interrupt(run), cleared_unless(run, LADDER_FILE, fresh=fresh), clock.kept():
             contenders, left_out = line_up(contest, ladder, run)
             race = Race(contest, contenders, pooled, Outlook(narrator, clock), run.folder / RACE_FILE)

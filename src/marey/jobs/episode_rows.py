@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..data import Manifest
+from ..data import Manifest, unit_of
 from ..errors import DataError
 from ..metrics import (
     CLASSIFIERS,
@@ -13,7 +13,6 @@ from ..metrics import (
     draw_episodes,
     estimate_over_episodes,
     few_shot_accuracies,
-    group_codes,
     zero_shot_accuracies,
 )
 from ..results import Estimate
@@ -38,8 +37,8 @@ def true_classes(read: Manifest) -> np.ndarray:
 
 
 def clip_groups(read: Manifest) -> np.ndarray:
-    """int (clips,): as `group_codes` numbers the groups of data."""
-    return group_codes([sample.group for sample in read.samples], len(read))
+    """int (clips,): what must not be on both sides of an episode."""
+    return unit_of(read.samples)
 
 
 def few_shot_rows(

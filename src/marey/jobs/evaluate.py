@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data import Manifest, Quarantine, Sample
+from ..data import Manifest, Quarantine, Sample, drawn_together
 from ..errors import DataError, UsageError
 from ..metrics import evaluate_scores, wilson
 from ..report import counted
@@ -232,7 +232,6 @@ def score_arrays(
 ) -> dict[str, Evaluation]:
     """(n, classes) probabilities of n samples to one Evaluation a head; `shots` as `shots_of` has them."""
     truth = task.targets(samples).numpy()
-    grouped = all(sample.group is not None for sample in samples)
     found = {}
     for head, part in task.parts().items():
         found[head] = evaluate_scores(
@@ -241,7 +240,7 @@ def score_arrays(
             task.heads[head],
             paths=[sample.path for sample in samples],
             spans=[(sample.start_s, sample.end_s) for sample in samples],
-            groups=[sample.group for sample in samples] if grouped else None,
+            groups=drawn_together(samples),
             class_groups=manifest.class_groups,
             parts=seen_parts(samples, manifest),
             shots=(shots or {}).get(head),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data import Manifest, Quarantine
+from ..data import Manifest, Quarantine, drawn_together
 from ..metrics import estimate_rounds
 from ..report import counted, render_html, write_text
 from ..results import Estimate, Evaluation
@@ -105,7 +105,7 @@ def summarize_folds(
     kept = asked.any(0) & (read | ~asked).all(0)  # what one model, or one round, could not read is left out for all
     asked, samples = asked[:, kept], [manifest.samples[i] for i in np.flatnonzero(kept)]
     truth = task.targets(samples).numpy().argmax(1)
-    groups = [s.group for s in samples] if all(s.group for s in samples) else None
+    groups = drawn_together(samples)
     figures, paired, per_seed, evaluations, right = {}, {}, {}, {}, {}
     folds_each, first = len(assignments[0]), 1 if official else 0
     for name in names:

@@ -93,14 +93,14 @@ def refuse_hopeless(manifest: Manifest) -> None:
 def split_data(manifest: Manifest, *, seed: int, workers: int, narrator: Narrator) -> Manifest:
     """A split for every sample; declared splits stay, groups and near-duplicates are kept together."""
     duplicates = duplicates_of(manifest, workers=workers, narrator=narrator)
-    units = len(set(unit_of(manifest, duplicates).tolist()))
+    units = len(set(unit_of(manifest.samples, duplicates).tolist()))
     few = units < FEWEST_UNITS_TO_WATCH and all(s.split is None for s in manifest.samples)
     if few:
         narrator.say(f"too few sources ({units}) to watch training on some of them: no validation split")
     fractions = (0.75, 0.0, 0.25) if few else (0.7, 0.1, 0.2)
     split = split_manifest(manifest, fractions=fractions, seed=seed, near_duplicate_groups=duplicates)
     if all(sample.split != "val" for sample in manifest.samples):
-        split = _learnable(split, unit_of(manifest, duplicates).tolist(), narrator)
+        split = _learnable(split, unit_of(manifest.samples, duplicates).tolist(), narrator)
     for head, labels in split.heads.items():
         seen = {label for s in split.samples if s.split == "train" for label in s.labels.get(head, ())}
         shown = {label for s in split.samples for label in s.labels.get(head, ())}

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..metrics import SIGNIFICANT, holm, paired_difference, sign_flip_test
-from ..report import counted, difference_text, duration_text, estimate_text
+from ..errors import listed
+from ..metrics import holm, paired_difference, sign_flip_test
+from ..report import beyond_chance, counted, difference_text, duration_text, estimate_text
 from ..results import Evaluation, TransferTable, TransferWay
 from ..training import read_history
 from .run import Run, read_run
@@ -86,7 +87,7 @@ def _right(one: Evaluation, other: Evaluation) -> tuple[np.ndarray, list[str | N
     """(2, clips): right (1) or wrong (0) of two ways on the clips that both could read; and the clips' groups."""
     answers = [{(clip.path, clip.start_s, clip.end_s): clip for clip in some.clips} for some in (one, other)]
     both = [(clip, answers[1][key]) for key, clip in answers[0].items() if key in answers[1]]
-    groups = [clip.group for clip, _ in both]
+    groups = [clip.group for clip, _ in both]  # as the evaluation has drawn them together
     right = np.array([[clip.right for clip in pair] for pair in both], np.float64).T
     return right, groups if any(groups) else None
 
@@ -94,26 +95,24 @@ def _right(one: Evaluation, other: Evaluation) -> tuple[np.ndarray, list[str | N
 def _reason(best: TransferWay, ways: Sequence[TransferWay], p_values: Mapping[Pair, float]) -> str:
     """Why the best is recommended, in a sentence or two."""
     first, *_ = ways
-    said = f"{best.way} is right most often: {estimate_text(best.score)}"
-    if best.gain is not None:
-        real = "beyond chance" if p_values[best.way, first.way] < SIGNIFICANT else "which chance may explain"
+    equal = [way for way in ways if way is not best and way.score.value == best.score.value]
+    often = f"most often, as often as {listed([way.way for way in equal])}" if equal else "most often"
+    said = f"{best.way} is right {often}: {estimate_text(best.score)}"
+    if best.gain is not None and first not in equal:
+        real = "beyond chance" if beyond_chance(p_values[best.way, first.way]) else "which chance may explain"
         said += f"; that is {difference_text(best.gain)} against {first.way}, {real}"
-    others = [way for way in ways if way not in (best, first)]
-    close = [way for way in others if p_values[best.way, way.way] >= SIGNIFICANT]
+    others = [way for way in ways if way not in (best, first, *equal)]
+    close = [way for way in others if not beyond_chance(p_values[best.way, way.way])]
     if not others:
         return f"{said}."
     if not close:
-        return f"{said}; its lead over {_names(others)} is beyond chance."
-    said += f". Its lead over {_names(close)} is not beyond chance"
+        return f"{said}; its lead over {listed([way.way for way in others])} is beyond chance."
+    said += f". Its lead over {listed([way.way for way in close])} is not beyond chance"
     quick = min(close, key=lambda way: way.train_minutes)
     if quick.train_minutes < 0.8 * best.train_minutes:
         mine, theirs = (duration_text(60 * way.train_minutes) for way in (best, quick))
         said += f"; {quick.way} learns in {theirs} instead of {mine}"
     return f"{said}."
-
-
-def _names(ways: Sequence[TransferWay]) -> str:
-    return " and ".join(way.way for way in ways)
 
 
 def table_dict(table: TransferTable) -> dict[str, Any]:

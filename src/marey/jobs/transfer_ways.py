@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from math import comb
 from pathlib import Path
 
-from ..data import Manifest
+from ..data import Manifest, drawn_together
 from ..errors import UsageError
-from ..metrics import group_codes, too_few_to_tell
+from ..metrics import too_few_to_tell
 from ..presets import Preset
 from ..report import counted
 from ..tasks import Recognition
@@ -87,11 +87,11 @@ def cautions(manifest: Manifest, ways: int, checkpoint: Path, start_from: str | 
             f"{start_from} was trained on {shown} of the {counted(len(tested), 'clip')} that the ways are tested on, "
             "so that all but original are told too good."
         )
-    groups = [sample.group for sample in tested]
-    units = len(set(group_codes(groups, len(tested)).tolist()))
+    groups = drawn_together(tested)
+    units = len(set(groups)) if groups else len(tested)
     if too_few_to_tell(units, comb(ways, 2)):
         found.append(
             f"No difference between {ways} ways can be beyond chance on test clips of "
-            f"{counted(units, 'group' if any(groups) else 'clip')}: test on more, or read the table as a hint."
+            f"{counted(units, 'group' if groups else 'clip')}: test on more, or read the table as a hint."
         )
     return found

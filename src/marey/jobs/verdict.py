@@ -37,13 +37,14 @@ class Answers:
 class Pooled:
     """The clips of a comparison, what was answered about them in its folds, and figures of that."""
 
-    def __init__(self, manifest: Manifest, parts: Sequence[Part], seed: int) -> None:
+    def __init__(self, manifest: Manifest, parts: Sequence[Part], units: np.ndarray, seed: int) -> None:
+        """units: int (clips,) of the manifest, as the folds keep them together."""
         self.manifest, self.parts, self.seed = manifest, parts, seed
         task = Recognition.of(manifest)
         ((_, self.labels),) = task.heads.items()
         self.truth = task.targets(manifest.samples).numpy().argmax(1)
-        self.groups = [sample.group for sample in manifest.samples]
-        self.grouped = all(group is not None for group in self.groups)
+        self.units = [str(unit) for unit in units.tolist()]
+        self.grouped = len(set(self.units)) < len(self.units)
 
     def of(
         self, contender: Contender, folds: Sequence[int], what: str = "as filmed", *, known: bool = False
@@ -59,15 +60,16 @@ class Pooled:
             np.concatenate([one.scores[rows] for one, rows in zip(found, kept, strict=True)]),
         )
 
-    def among(self, index: np.ndarray) -> list[str | None] | None:
-        return [self.groups[i] for i in index] if self.grouped else None
+    def among(self, index: np.ndarray) -> list[str]:
+        """What each of these clips is no independent evidence beside."""
+        return [self.units[i] for i in index]
 
     def mean(self, answers: Answers) -> Estimate:
         return estimate_mean(answers.right(self.truth), groups=self.among(answers.index), seed=self.seed)
 
     def paired(
         self, answers: Mapping[str, Answers], name: str, other: str
-    ) -> tuple[np.ndarray, np.ndarray, list[str | None] | None]:
+    ) -> tuple[np.ndarray, np.ndarray, list[str]]:
         """Whether one and the other are right, and the groups, of the clips that both answered."""
         both, mine, theirs = np.intersect1d(answers[name].index, answers[other].index, return_indices=True)
         right = (answers[name].right(self.truth)[mine], answers[other].right(self.truth)[theirs])
