@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from marey.metrics import (
     Threshold,
     Unreachable,
+    confidence_at_once,
     false_alarms_allowed,
     halfway,
     rate_at_most,
@@ -54,14 +55,17 @@ def test_precision_and_recall_are_kept_and_no_better_threshold_was_passed_over(
         return
     for find, of_recall in ((threshold_for_precision, False), (threshold_for_recall, True)):
         found = find(scores, positive, wanted, confidence=confidence)
+        sure = confidence if of_recall else confidence_at_once(len(scores), wanted, confidence=confidence)
         bounds = {}
         for step in np.unique(scores[scores >= 0]):
             on = scores >= step
             over = positive.sum() if of_recall else on.sum()
-            bounds[step] = float(share_at_least(int((on & positive).sum()), int(over), confidence=confidence))
+            bounds[step] = float(share_at_least(int((on & positive).sum()), int(over), confidence=sure))
         enough = [step for step, bound in bounds.items() if bound >= wanted]
         if isinstance(found, Unreachable):
-            assert not enough and found.best == pytest.approx(max(bounds.values(), default=0.0))
+            assert not enough and found.best <= max(bounds.values(), default=0.0)
+            if found.best:
+                assert isinstance(find(scores, positive, found.best, confidence=confidence), Threshold)
             continue
         on = scores >= found.value
         assert (int(on.sum()), int((on & positive).sum())) == (found.alarms, found.right)
@@ -71,10 +75,26 @@ def test_precision_and_recall_are_kept_and_no_better_threshold_was_passed_over(
 
 def test_a_threshold_lies_halfway_to_the_next_score_below() -> None:
     scores, positive = np.array([0.9, 0.8, 0.3, 0.1]), np.array([True, True, False, False])
-    found = threshold_for_precision(scores, positive, 0.2)
+    found = threshold_for_precision(scores, positive, 0.15)
     assert isinstance(found, Threshold) and found.value == pytest.approx(0.55)
-    assert found.bound == pytest.approx(0.05**0.5) and (found.alarms, found.right) == (2, 2)
+    doubt = 1 - confidence_at_once(4, 0.15)
+    assert found.bound == pytest.approx(doubt**0.5) and (found.alarms, found.right) == (2, 2)
+    found = threshold_for_recall(scores, positive, 0.2)
+    assert isinstance(found, Threshold) and found.value == pytest.approx(0.55)
     assert halfway([0.5], 0.5) == 0.5 and halfway([-1.0], 0.5) == 0.5
+
+
+@pytest.mark.parametrize("clips, wanted", [(60, 0.5), (150, 0.9)])
+def test_scores_that_say_nothing_are_granted_a_precision_no_oftener_than_was_asked(clips: int, wanted: float) -> None:
+    """Every threshold falls short by next to nothing; the bound for one would grant it two to four times too often."""
+    draw, granted, naive, trials = np.random.default_rng(0), 0, 0, 400
+    for _ in range(trials):
+        scores, positive = draw.random(clips), draw.random(clips) < wanted - 1e-9
+        granted += isinstance(threshold_for_precision(scores, positive, wanted), Threshold)
+        right = positive[np.argsort(-scores)].cumsum()
+        naive += bool((share_at_least(right, np.arange(1, clips + 1)) >= wanted).any())
+    assert granted <= 0.075 * trials < 0.1 * trials < naive, (granted, naive)
+    assert granted > 0.02 * trials, "more careful than was asked"
 
 
 def test_recall_holds_on_new_clips_as_often_as_was_asked() -> None:

@@ -114,7 +114,7 @@ def _for_share(clips: Clips, column: int, wanted: Wanted) -> dict[str, Any]:
     positive = clips.truth[:, column]
     found = find(clips.scores[:, column], positive, least, confidence=wanted.confidence)
     if isinstance(found, Unreachable):
-        best = floor(1000 * found.best) / 1000
+        best = floor(1000 * found.best + 1e-6) / 1000  # one in thousandths stays what it is
         raise UsageError(
             f"no threshold of {clips.labels[column]!r} shows a {what} of {least:g} with {100 * wanted.confidence:g} % "
             f"confidence: {clips.where} have {counted(int(positive.sum()), 'clip')} of it, and the best shows "

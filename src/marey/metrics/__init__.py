@@ -40,6 +40,7 @@ from .temperature import fit_temperature, negative_log_likelihood
 from .thresholds import (
     Threshold,
     Unreachable,
+    confidence_at_once,
     false_alarms_allowed,
     halfway,
     rate_at_most,
@@ -66,6 +67,7 @@ __all__ = [
     "class_figures",
     "classify",
     "clips_to_accept",
+    "confidence_at_once",
     "confusion_matrix",
     "draw_episode",
     "draw_episodes",

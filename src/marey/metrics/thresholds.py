@@ -3,16 +3,19 @@
 Each wish must be met with confidence: its exact one-sided bound is what counts, not the figure on the clips at hand
 (Clopper and Pearson, Biometrika 1934, for shares; Garwood, Biometrika 1936, for rates). Clips count as independent; a
 score below 0 is of a clip for which nothing is ever on. A threshold lies halfway between the lowest score that is on
-and the next below, so it sorts the clips as that score would. Recall and false alarms fall with the threshold, so their
-bounds hold for the threshold that is chosen; precision does not, and its bound leaves out that the best of several
-thresholds was taken.
+and the next below, so it sorts the clips as that score would. Recall and false alarms fall as the threshold rises, so a
+bound for one threshold holds for the one that is chosen. Precision does neither, and of many thresholds one shows it by
+luck: its bound is for all of them at once (`confidence_at_once`).
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from scipy.special import betaincinv, gammaincinv
+from scipy.special import bdtr, bdtrik, betaincinv, gammaincinv
+
+_HALVINGS = 10  # of the doubt's logarithm: to a part in a hundred
 
 
 @dataclass(frozen=True)
@@ -54,11 +57,64 @@ def rate_at_most(count: int, hours: float, *, confidence: float = 0.95) -> float
 def threshold_for_precision(
     scores: np.ndarray, positive: np.ndarray, wanted: float, *, confidence: float = 0.95
 ) -> Threshold | Unreachable:
-    """The lowest threshold (so the most recall) of which at least `wanted` of the alarms are right."""
+    """The lowest threshold (so the most recall) of which at least `wanted` of the alarms are right.
+
+    The `best` of what is unreachable is in thousandths, and can be asked for.
+    """
     steps, alarms, right = _steps(scores, positive)
-    bounds = share_at_least(right, alarms, confidence=confidence)
+
+    def bounds_for(share: float) -> np.ndarray:
+        at_once = confidence_at_once(len(scores), share, confidence=confidence)
+        return share_at_least(right, alarms, confidence=at_once)
+
+    bounds = bounds_for(wanted)
     reached = np.flatnonzero(bounds >= wanted)
-    return _chosen(steps, bounds, alarms, right, reached, -1)
+    if len(reached):
+        return _chosen(steps, bounds, alarms, right, reached, -1)
+    best = wanted
+    while best > 0 and bounds.max(initial=0.0) < best:  # to ask for less may take more confidence
+        best = np.floor(1000 * bounds.max(initial=0.0)) / 1000
+        bounds = bounds_for(best) if best > 0 else bounds
+    return Unreachable(float(best))
+
+
+@lru_cache(maxsize=1000)
+def confidence_at_once(clips: int, wanted: float, *, confidence: float = 0.95) -> float:
+    """The confidence of each of the `clips` thresholds that there can be with which all at once have `confidence`.
+
+    It is exact for scores that say nothing of clips of which a share of `wanted` shows the class, where every threshold
+    is as good, and all of them fall short by next to nothing: the chance that a bound shows more anywhere is the doubt.
+    It depends on nothing but the number of clips, so what they are cannot bend it.
+    """
+    doubt = 1 - confidence
+    low, high = np.log(doubt / clips), np.log(doubt)  # Bonferroni's, which is enough, and that of a single threshold
+    if _shown_by_luck(clips, 1 - wanted, doubt, most=doubt):
+        return confidence
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        enough = _shown_by_luck(clips, 1 - wanted, float(np.exp(middle)), most=doubt)
+        low, high = (middle, high) if enough else (low, middle)
+    return 1 - float(np.exp(low))
+
+
+def _shown_by_luck(clips: int, wrong: float, doubt: float, *, most: float) -> bool:
+    """Is the chance at most `most` that among the first 1, 2, ... of so many clips, each wrong with this chance, there
+    are ever so few wrong ones that fewer yet have a chance of `doubt`?"""
+    counts = np.arange(1, clips + 1)
+    few = np.maximum(np.floor(np.nan_to_num(bdtrik(doubt, counts, wrong), nan=-1.0)).astype(int) + 1, 0)
+    few = few - (bdtr(few, counts, wrong) > doubt)
+    few = few - ((few >= 0) & (bdtr(np.maximum(few, 0), counts, wrong) > doubt))
+    chance = np.zeros(max(int(few.max()), 0) + 3)  # of so many wrong clips, none of the counts before having too few
+    chance[0], lucky = 1.0, 0.0
+    for limit in few.tolist():
+        chance[1:] = chance[1:] * (1 - wrong) + chance[:-1] * wrong  # the last leads nowhere that counts
+        chance[0] *= 1 - wrong
+        if limit >= 0:
+            lucky += float(chance[: limit + 1].sum())
+            chance[: limit + 1] = 0
+            if lucky > most:
+                return False
+    return True
 
 
 def threshold_for_recall(
