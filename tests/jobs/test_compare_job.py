@@ -20,7 +20,7 @@ from marey.errors import DataError, UsageError
 from marey.jobs import Compared, Silent, compare, evaluate, list_runs, train
 from marey.jobs.compare import part_of
 from marey.jobs.features import encode_samples, share_kept
-from marey.jobs.halving import Clock, Need, Share, go_on, places, rungs, share_out, trainings
+from marey.jobs.halving import Clock, Need, Share, go_on, places, rungs, share_of, share_out, trainings
 from marey.jobs.verdict import read_comparison
 from marey.presets import create_model, find_preset
 from marey.results import Comparison
@@ -186,12 +186,29 @@ def test_shares_stay_within_the_budget(asked: dict[str, Need], budget_s: float, 
         assert whole <= budget_s * (1 + 1e-9)
 
 
+def test_the_single_frame_model_has_no_more_than_its_share() -> None:
+    need = Need(once=0, fold=2, epoch=1, epochs=200)
+    assert share_of(need, 100, folds=4) == Share(epochs=23, within_s=25)
+    assert share_of(need, 10_000, folds=4) == Share(epochs=200, within_s=2500)
+    assert share_of(need, 10, folds=4) == Share(epochs=10, within_s=12)  # fewer are of no use
+    assert share_of(Need(once=30, fold=1, epoch=0, epochs=100), 50, folds=4) == Share(epochs=100, within_s=5)
+
+
 def test_the_clock_counts_what_was_spent_before(tmp_path: Path) -> None:
     (tmp_path / "clock.json").write_text('{"seconds": 50.0}')
     clock = Clock(tmp_path / "clock.json", 60, begun_s=perf_counter())
     assert 9 < clock.left_s <= 10
     clock.keep()
     assert json.loads((tmp_path / "clock.json").read_text())["seconds"] >= 50
+
+
+def test_the_clock_is_kept_though_the_job_be_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("marey.jobs.halving.perf_counter", lambda: now[0])
+    clock = Clock(tmp_path / "clock.json", 60, begun_s=0)
+    for now[0] in (1.0, 5.0, 6.0):
+        clock.keep_often()
+    assert json.loads((tmp_path / "clock.json").read_text()) == {"seconds": 5.0}
 
 
 def films(clips: int, groups: int) -> Manifest:

@@ -125,7 +125,7 @@ def compare(
         clock = Clock(run.folder / CLOCK_FILE, 60 * budget, begun_s=begun_s)
         narrator.say(
             f"{manifest.source}: {manifest.kind}, {counted(len(manifest), 'clip')}, {counted(folds, 'fold')}; "
-            f"{duration_text(clock.left_s)} are left; run: {run.folder}"
+            f"{duration_text(max(clock.left_s, 0))} are left; run: {run.folder}"
         )
         contest = Contest(
             manifest=manifest,

@@ -3,7 +3,7 @@
 Successive halving (Karnin, Koren and Somekh, ICML 2013; Jamieson and Talwalkar, AISTATS 2016). What grows from rung to
 rung is the number of folds, so that scores of the same folds are of the same clips. Training grows once, before the
 last rung: networks that had too little time share what stopped ones left, and learn the folds before again, so that
-all answers of a candidate are of one length of training.
+all answers of a candidate are of as many epochs, or an epoch less where a fold took too long.
 """
 
 import json
@@ -19,6 +19,7 @@ from .run import write_json
 
 LONGER = 1.5  # times the epochs it had: fewer more are not worth learning the folds before again
 SLACK = 1.5  # times what a fold was measured to take, after which it ends all the same
+KEEP_EVERY_S = 2.0
 FEWEST_EPOCHS = 10  # a whole network that gets fewer has not begun to learn
 
 
@@ -58,6 +59,7 @@ class Clock:
     def __init__(self, file: Path, budget_s: float, *, begun_s: float) -> None:
         self._file, self._budget_s, self._begun = file, budget_s, begun_s
         self._before = json.loads(file.read_text(encoding="utf-8"))["seconds"] if file.exists() else 0.0
+        self._kept_s = self._before
 
     @property
     def spent_s(self) -> float:
@@ -65,10 +67,17 @@ class Clock:
 
     @property
     def left_s(self) -> float:
+        """Less than 0 where more was spent than there was."""
         return self._budget_s - self.spent_s
 
     def keep(self) -> None:
-        write_json(self._file, {"seconds": self.spent_s})
+        self._kept_s = self.spent_s
+        write_json(self._file, {"seconds": self._kept_s})
+
+    def keep_often(self) -> None:
+        """Keep, if that was not done for a while: a job may be killed at any time."""
+        if self.spent_s > self._kept_s + KEEP_EVERY_S:
+            self.keep()
 
     @contextmanager
     def kept(self) -> Iterator[None]:
@@ -118,6 +127,14 @@ def longer(before: Share, fold_s: float, *, epoch_s: float, most: int) -> Share 
     return Share(epochs, min(fold_s, SLACK * epochs * epoch_s))
 
 
+def share_of(need: Need, ceiling_s: float, *, folds: float) -> Share:
+    """As many epochs as so many folds can have below the ceiling; it is passed rather than go below FEWEST_EPOCHS."""
+    fold_s = (ceiling_s - need.once) / folds
+    affords = floor((fold_s - need.fold) / need.epoch) if need.epoch else need.epochs
+    epochs = min(need.epochs, max(affords, min(FEWEST_EPOCHS, need.epochs)))
+    return Share(epochs, max(fold_s, need.fold + epochs * need.epoch))
+
+
 def share_out(needs: Mapping[str, Need], budget_s: float, *, folds: int) -> dict[str, Share | str]:
     """What each candidate gets of the budget, or why it gets nothing.
 
@@ -134,9 +151,6 @@ def share_out(needs: Mapping[str, Need], budget_s: float, *, folds: int) -> dict
                 f"{duration_text(max(ceiling, 0))}"
             )
             continue
-        a_fold = (ceiling - need.once) / tried
-        affords = floor((a_fold - need.fold) / need.epoch) if need.epoch else need.epochs
-        epochs = min(need.epochs, max(affords, min(FEWEST_EPOCHS, need.epochs)))
-        found[name] = Share(epochs, max(a_fold, need.fold + epochs * need.epoch))
-        left -= min(ceiling, need.seconds(tried, epochs))
+        found[name] = share = share_of(need, ceiling, folds=tried)
+        left -= min(ceiling, need.seconds(tried, share.epochs))
     return {name: found[name] for name in needs}

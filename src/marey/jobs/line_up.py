@@ -17,7 +17,7 @@ from .choose import Wishes
 from .contender import Contender, Part
 from .features import share_kept
 from .fold_answers import trained_of
-from .halving import FEWEST_EPOCHS, Clock, Need, Share, share_out
+from .halving import FEWEST_EPOCHS, Clock, Need, Share, share_of, share_out
 from .lesson import Lesson, make_lesson
 from .narrate import Narrator, progress_of
 from .plan import Plan, measure
@@ -120,25 +120,23 @@ def _look_at(
     if ladder[0].name not in costs:
         raise UsageError(f"{ladder[0].name}, with which all others are compared, {unfit[ladder[0].name]}")
     needs = {preset.name: _need(contest, preset, costs[preset.name]) for preset in ladder if preset.name in costs}
-    first = ladder[0].name
-    alone = needs[first].seconds(
-        folds, needs[first].epochs
-    )  # it is tried in all folds, and what it leaves is shared out
+    first, for_training = ladder[0].name, FOR_TRAINING * clock.left_s
+    own = share_of(needs[first], for_training / len(needs), folds=folds)  # all folds: it is never stopped
+    alone = needs[first].seconds(folds, own.epochs)
     others = {name: need for name, need in needs.items() if name != first}
-    shares = share_out(others, FOR_TRAINING * clock.left_s - alone, folds=folds) if others else {}
+    shares = share_out(others, for_training - alone, folds=folds) if others else {}
     if not any(isinstance(share, Share) for share in shares.values()):
-        raise UsageError(_too_little(clock, needs, unfit, first, folds))
-    return costs, {first: Share(needs[first].epochs, alone), **shares, **unfit}, answering
+        raise UsageError(_too_little(clock, needs, unfit, first, alone))
+    return costs, {first: own, **shares, **unfit}, answering
 
 
-def _too_little(clock: Clock, needs: Mapping[str, Need], unfit: Mapping[str, str], first: str, folds: int) -> str:
+def _too_little(clock: Clock, needs: Mapping[str, Need], unfit: Mapping[str, str], first: str, alone: float) -> str:
     """Why there is nothing to compare the single-frame model with, and what to do about it."""
     if len(needs) < 2:
         reasons = "; ".join(f"{name}: {why}" for name, why in unfit.items())
         return f"only {first} can be tried, which is nothing to compare ({reasons}); name other --presets"
     least = {name: need.seconds(1, min(FEWEST_EPOCHS, need.epochs)) for name, need in needs.items() if name != first}
     cheapest = min(least, key=least.__getitem__)
-    alone = needs[first].seconds(folds, needs[first].epochs)
     enough = ceil((clock.spent_s + (alone + len(needs) * least[cheapest]) / FOR_TRAINING) / 60)
     return (
         f"--budget is {duration_text(clock.spent_s + clock.left_s)}: after the single-frame model "

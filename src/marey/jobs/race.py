@@ -29,7 +29,8 @@ class Outlook:
         self.tick()
 
     def tick(self) -> None:
-        """Time went by; what takes longer than planned moves the end."""
+        """Time went by, which counts though the job be killed; what takes longer than planned moves the end."""
+        self._clock.keep_often()
         self._total = max(self._total, round(self._done_s) + 1)
         self._narrator.progress("compare, seconds", round(self._done_s), self._total)
 
