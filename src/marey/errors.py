@@ -1,5 +1,6 @@
 """The exceptions of Marey. Each message says in one sentence what is wrong, where, and what cures it."""
 
+from collections.abc import Sequence
 from os import PathLike
 
 
@@ -7,6 +8,11 @@ def counted(count: int, noun: str) -> str:
     """ "1 clip", "1,234 clips", "2 classes", as messages and reports say it."""
     plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
     return f"{count:,} {noun if count == 1 else plural}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """ "A", "A and B", "A, B and C"; nothing for none."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 class MareyError(Exception):

@@ -194,7 +194,7 @@ class Candidate:
     epochs      that it was trained for, in the fold where they were fewest; `usual_epochs` are what training it takes
     history     rows of its training in the first fold, as in a Report
     p_value     of its being right as often as the recommended one on those clips, corrected for the number of pairs of
-                candidates; None for that one itself
+                candidates; None for that one itself, and for who was tried in one fold alone
     """
 
     preset: str
@@ -217,11 +217,28 @@ class OrderTest:
 
     overall    "as filmed", "frozen" (one frame stands still), "shuffled", "reversed" -> accuracy
     per_class  class -> the same names -> accuracy
+    p_values   changed order -> p of being right as often as with frames as filmed, corrected for the number of orders;
+               without "frozen" where a frame that stands still tells the model nothing, as it sees motion alone
     """
 
     preset: str
     overall: Mapping[str, Estimate]
     per_class: Mapping[str, Mapping[str, float]]
+    p_values: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Guess:
+    """Always answering the most frequent class.
+
+    label    that class
+    share    of the clips that the recommended model answered on which this is right
+    p_value  of that model's being right as often, corrected for the number of models
+    """
+
+    label: str
+    share: float
+    p_value: float
 
 
 @dataclass(frozen=True)
@@ -251,6 +268,7 @@ class Comparison:
     recommended    its preset; `reason` says why in a sentence, `command` trains it
     advice         whether the data need motion, in a sentence or two
     only_temporal  clips that the recommended model gets right and the single-frame model does not, as the first answers
+    guess          what always answering the most frequent class is worth; None in comparisons of before
     """
 
     title: str
@@ -267,6 +285,7 @@ class Comparison:
     budget_minutes: float
     minutes: float
     notes: tuple[str, ...] = ()
+    guess: Guess | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -293,7 +312,7 @@ class Comparison:
                 for c in data["candidates"]
             ),
             orders=tuple(
-                OrderTest(t["preset"], {k: Estimate(**e) for k, e in t["overall"].items()}, t["per_class"])
+                OrderTest(**{**t, "overall": {k: Estimate(**e) for k, e in t["overall"].items()}})
                 for t in data["orders"]
             ),
             label_curves=tuple(
@@ -315,6 +334,7 @@ class Comparison:
             budget_minutes=data["budget_minutes"],
             minutes=data["minutes"],
             notes=tuple(data["notes"]),
+            guess=Guess(**data["guess"]) if data.get("guess") else None,
         )
 
 

@@ -296,3 +296,10 @@ def test_the_reason_says_what_is_beyond_chance() -> None:
     assert _reason(ways[2], [ways[0], ways[2]], {("full", "original"): 0.01}).endswith(
         "against original, beyond chance."
     )
+    ways[1] = way("fixed", 8, 0.5)
+    assert said(1, 0.01, 1) == (
+        "fixed is right most often, as often as full: 80.0 % (70.0 to 90.0); that is +20.0 points (+10.0 to +30.0) "
+        "against original, beyond chance."
+    )
+    ways[0] = way("original", 8, 4.0, first=True)
+    assert said(1, 1, 1) == "fixed is right most often, as often as original and full: 80.0 % (70.0 to 90.0)."

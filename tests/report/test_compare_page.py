@@ -30,6 +30,7 @@ from marey.report.compare_figures import (
     training_curves,
 )
 from marey.report.place_labels import overlap_px
+from marey.results import Guess
 
 JPEG = b"\xff\xd8\xff\xe0 not much of a picture"
 TITLES = ("Three axes", "What accuracy costs", "Does your data need motion?", "Clips that only motion tells")
@@ -74,6 +75,17 @@ def test_the_head_says_what_to_take_why_and_how() -> None:
     assert "<pre><code>marey train &#x27;a &lt;b&gt;.csv&#x27; --preset motion_appearance</code></pre>" in head
 
 
+def test_who_does_not_beat_guessing_is_not_recommended() -> None:
+    comparison = make_comparison()
+    best = comparison.candidates[0].score.value
+    told = {}
+    for name, share, p in (("beaten", 0.5, 0.01), ("unsure", 0.7, 0.2), ("worse", best + 0.1, 0.01)):
+        page = render_comparison(replace(comparison, guess=Guess("kick", share, p)), thumbnails={})
+        told[name] = re.findall(r"<p>([^<]*) <strong>motion_appearance</strong>\.", page)
+    sorry = "Take none yet; right most often is"
+    assert told == {"beaten": ["Take"], "unsure": [sorry], "worse": [sorry]}
+
+
 def test_pictures_and_tables_can_be_read_without_seeing_them() -> None:
     reader = Reader(page())
     pictures = [*reader.all("img"), *[a for a in reader.all("svg") if "figure" in (a.get("class") or "")]]
@@ -101,11 +113,15 @@ def test_scores_are_told_with_their_difference_and_whether_chance_explains_it() 
 def test_p_decides_what_is_beyond_chance_and_the_page_says_so() -> None:
     comparison = make_comparison()
     apart = next(c for c in comparison.candidates if c.preset == "efficientnet_lite0_difference")
-    assert apart.behind is not None and apart.behind.high < 0 and not beyond_chance(apart), "the interval leaves out 0"
+    assert apart.behind is not None and apart.behind.high < 0, "the interval leaves out 0"
+    assert not beyond_chance(apart.p_value)
     row = next(row for row in scores_table(comparison).texts() if row[0] == apart.preset)
     assert row[-2:] == ("0.0833", "no")
     text = Reader(page()).text
     assert "called beyond chance where p is below 0.05" in text and "Then p decides." in text
+    assert (
+        "trained again, with another seed, they would answer otherwise" in text and "in one fold alone has no p" in text
+    )
     assert "picked by these very scores" in text and "its interval is not corrected for that" in text
 
 

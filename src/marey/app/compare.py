@@ -90,7 +90,7 @@ def compare(
     print_table(show.CANDIDATE_COLUMNS, show.candidate_rows(found.comparison))
     if note := costs_table(found.comparison).note:
         print_text(note)
-    for sentence in (found.comparison.reason, found.comparison.advice):
+    for sentence in filter(None, (found.comparison.reason, found.comparison.advice)):
         print_text(sentence)
     print_text(f"next: {found.comparison.command}")
     print_text(f"report: {found.folder}/report.html")

@@ -1,41 +1,58 @@
 """What is said of a comparison in sentences: why one model is recommended, and whether the data need motion.
 
-What is beyond chance, `report.beyond_chance` decides by the corrected p; intervals are told beside it.
+What is beyond chance, `report.beyond_chance` decides by the corrected p; intervals are told beside it. What is
+not shown is never said not to be.
 """
 
 from collections.abc import Collection, Sequence
 from math import comb
 
+from ..errors import listed
 from ..metrics import too_few_to_tell
-from ..report import beyond_chance, counted, difference_text, estimate_text, p_text
-from ..results import Candidate, Estimate, OrderTest
-from ..video import FRAME_ORDERS
+from ..report import beats_guessing, beyond_chance, counted, difference_text, estimate_text, p_text, percent
+from ..results import Candidate, Estimate, Guess, OrderTest
+
+WITH = {"frozen": "with one frame standing still", "shuffled": "with shuffled frames", "reversed": "reversed"}
+TESTED = {"frozen": "movement", "shuffled": "the order of frames", "reversed": "the direction of time"}
 
 
-def reason_for(candidates: Sequence[Candidate]) -> str:
-    """Why the first of them is recommended, in a sentence or two."""
+def reason_for(candidates: Sequence[Candidate], guess: Guess) -> str:
+    """Why the first of them is recommended, or that none is, in a few sentences."""
     best, *rest = candidates
     rivals = [c for c in rest if not c.stopped]
-    said = f"{best.preset} is right most often of those that were tried in all folds: {estimate_text(best.score)}"
+    equal = [c for c in rivals if c.behind is not None and c.behind.value == 0]
+    said = f"{best.preset} is right most often of those that were tried in all folds"
+    if equal:
+        said += f", as often as {_names(equal)}"
+    said += f": {estimate_text(best.score)}"
     if best.epochs < best.usual_epochs:
         said += f", after {best.epochs} of the {best.usual_epochs} epochs that training takes"
-    ahead = [c for c in rest if c.stopped and _leads(c)]
-    if ahead:
-        return f"{said}; but {_names(ahead)} led it beyond chance in fewer folds: give a larger --budget to be sure."
-    if not rivals:
-        return f"{said}."
-    close = [c for c in rivals if not beyond_chance(c)]
+    if ahead := [c for c in rest if c.stopped and _leads(c)]:
+        said += f"; but {_names(ahead)} led it beyond chance in fewer folds: give a larger --budget to be sure"
+    if not beats_guessing(best.score, guess):
+        return (
+            f"{said}. Beyond chance, that is no better than always answering “{guess.label}” ({percent(guess.share)}): "
+            "look at the labels, or give more clips or a larger --budget."
+        )
+    if not ahead:
+        said += _on_leads(best, [c for c in rivals if c not in equal])
+    return f"{said}. Always answering “{guess.label}” is right on {percent(guess.share)}."
+
+
+def _on_leads(best: Candidate, behind: Sequence[Candidate]) -> str:
+    """Whether its lead over those behind it is beyond chance, and who is as good for less; it goes on a sentence."""
+    close = [c for c in behind if not beyond_chance(c.p_value)]
     if not close:
-        return f"{said}; its lead over {_names(rivals)} is beyond chance."
+        return f"; its lead over {_names(behind)} is beyond chance" if behind else ""
     cheap = min(close, key=lambda c: c.efficiency.get("ms_per_clip", float("inf")))
     mine, theirs = (c.efficiency.get("ms_per_clip", float("inf")) for c in (best, cheap))
-    hint = f" {cheap.preset} takes {theirs:.0f} ms a clip instead of {mine:.0f}." if theirs < 0.8 * mine else ""
-    return f"{said}. Its lead over {_names(close)} is not beyond chance.{hint}"
+    hint = f"; {cheap.preset} takes {theirs:.0f} ms a clip instead of {mine:.0f}" if theirs < 0.8 * mine else ""
+    return f". Its lead over {_names(close)} is not beyond chance{hint}"
 
 
 def caution_on_chance(candidates: Sequence[Candidate], *, grouped: bool) -> list[str]:
     """A sentence on clips, or groups of them, that are too few to tell so many candidates apart."""
-    units, models = candidates[0].score.n, len(candidates)
+    units, models = candidates[0].score.n, sum(c.folds > 1 for c in candidates)
     if models < 2 or not too_few_to_tell(units, min(models - 1, max(1, comb(models - 1, 2)))):
         return []
     where = f"clips of {counted(units, 'group')}" if grouped else counted(units, "clip")
@@ -57,22 +74,26 @@ def advice_on_motion(
         return _without_motion(best, rest, frame, moving)
     assert frame is not None, "the single-frame model is tried in all folds"
     gain = f"against a single frame, {best.preset} gains {_lead(frame)}"
-    if beyond_chance(frame):
+    if beyond_chance(frame.p_value):
         said = f"Your data need motion: {gain}."
     else:
         said = f"Whether your data need motion cannot be told from so few clips: {gain}, which chance may explain."
-    if test is None:
-        return said
-    filmed, frozen, mixed, back = (test.overall[order] for order in FRAME_ORDERS)
-    said += (
-        f" When one frame stands still it is right on {frozen.value:.0%} instead of {filmed.value:.0%}, "
-        f"with shuffled frames on {mixed.value:.0%}, reversed on {back.value:.0%}"
-    )
-    if back.value < filmed.low:
-        return f"{said}: the direction of time counts."
-    return f"{said}: " + (
-        "movement counts, its direction does not." if frozen.value < filmed.low else "it looks at what frames show."
-    )
+    return said if test is None else f"{said} {_on_orders(test)}"
+
+
+def _on_orders(test: OrderTest) -> str:
+    """What it loses with frames in other orders, and which of that is beyond chance."""
+    filmed = test.overall["as filmed"].value
+    right = ", ".join(f"{WITH[order]} on {test.overall[order].value:.0%}" for order in test.p_values)
+    lost = {order: beyond_chance(p) and test.overall[order].value < filmed for order, p in test.p_values.items()}
+    counts, open_ = ([TESTED[order] for order in lost if lost[order] == sure] for sure in (True, False))
+    told = [f"{listed(counts)} {_count(counts)}"] if counts else []
+    told += [f"whether {listed(open_)} {_count(open_)} could not be told"] if open_ else []
+    return f"As filmed it is right on {filmed:.0%}, {right}: {'; '.join(told)}."
+
+
+def _count(things: Sequence[str]) -> str:
+    return "counts" if len(things) == 1 else "count"
 
 
 def _without_motion(
@@ -102,7 +123,7 @@ def _without_motion(
 
 def _leads(candidate: Candidate) -> bool:
     """Whether it was right more often than the recommended one, beyond chance, on the clips that both answered."""
-    return candidate.behind is not None and candidate.behind.value > 0 and beyond_chance(candidate)
+    return candidate.behind is not None and candidate.behind.value > 0 and beyond_chance(candidate.p_value)
 
 
 def _lead(candidate: Candidate) -> str:
@@ -113,10 +134,10 @@ def _lead(candidate: Candidate) -> str:
 
 
 def _apart(difference: Estimate, candidate: Candidate) -> str:
-    """A difference from the best with its interval and p."""
-    p = "" if candidate.p_value is None else f", p {p_text(candidate.p_value)}"
+    """A difference from the best with its interval and p; who was tried in one fold alone has none."""
+    p = ", in one fold alone" if candidate.p_value is None else f", p {p_text(candidate.p_value)}"
     return f"{difference_text(difference)}{p}"
 
 
 def _names(candidates: Sequence[Candidate]) -> str:
-    return " and ".join(filter(None, (", ".join(c.preset for c in candidates[:-1]), candidates[-1].preset)))
+    return listed([c.preset for c in candidates])

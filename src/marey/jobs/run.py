@@ -237,6 +237,8 @@ def resume_run(
 
 
 def _told(key: str, value: Any) -> str:
+    if isinstance(value, list):  # as the flag takes it
+        return ",".join(map(str, value)) or "none"
     return duration_text(60 * value) if key == "budget" else repr(value)
 
 

@@ -11,15 +11,18 @@ import numpy as np
 
 from ..data import Manifest
 from ..metrics import estimate_class_mean, estimate_mean, fit_label_curve, holm, paired_difference, sign_flip_test
-from ..report import MOST_CLIPS, duration_text, render_comparison, write_text
-from ..results import Candidate, ClipScore, Comparison, Estimate, LabelCurve, OrderTest
+from ..report import MOST_CLIPS, beats_guessing, duration_text, render_comparison, write_text
+from ..results import Candidate, ClipScore, Comparison, Estimate, Guess, LabelCurve, OrderTest
 from ..tasks import Recognition
 from ..video import FRAME_ORDERS
 from .advice import advice_on_motion, caution_on_chance, reason_for
-from .contender import SHARES, Contender, Part, has_order, label_count, share_name
+from .contender import CHANGED, SHARES, Contender, Part, has_order, label_count, share_name
 from .pictures import thumbnails
 from .publish import data_notes
 from .run import Run, write_json
+
+FEWEST_FOLDS = 2  # that a model must have been trained in for a p: one training tells nothing of the recipe
+ALIKE = 1e-4  # probabilities that differ by less are the same, computed in other batches
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,7 @@ class Pooled:
     def mean(self, answers: Answers) -> Estimate:
         return estimate_mean(answers.right(self.truth), groups=self.among(answers.index), seed=self.seed)
 
-    def paired(
-        self, answers: Mapping[str, Answers], name: str, other: str
-    ) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    def paired(self, answers: Mapping[str, Answers], name: str, other: str) -> tuple[np.ndarray, np.ndarray, list[str]]:
         """Whether one and the other are right, and the groups, of the clips that both answered."""
         both, mine, theirs = np.intersect1d(answers[name].index, answers[other].index, return_indices=True)
         right = (answers[name].right(self.truth)[mine], answers[other].right(self.truth)[theirs])
@@ -91,6 +92,17 @@ class Pooled:
                 tests.append(sign_flip_test(mine, theirs, groups=groups))
             found |= dict(zip(map(frozenset, family), holm(tests).tolist(), strict=True))
         return found
+
+    def guess(self, answers: Mapping[str, Answers], best: str) -> Guess:
+        """Always answering the most frequent class of all clips, against `best` of these models."""
+        usual = np.bincount(self.truth, minlength=len(self.labels)).argmax()
+        tests = []
+        for found in answers.values():
+            always = (self.truth[found.index] == usual).astype(float)
+            tests.append(sign_flip_test(found.right(self.truth), always, groups=self.among(found.index)))
+        p_values = dict(zip(answers, holm(tests).tolist(), strict=True))
+        share = float((self.truth[answers[best].index] == usual).mean())
+        return Guess(self.labels[usual], share, p_values[best])
 
     def won(self, best: Answers, single: Answers) -> tuple[ClipScore, ...]:
         """The clips that the best gets right and the single frame does not, the surest first."""
@@ -132,7 +144,8 @@ def summarize(
     single, finalists = contenders[0].preset.name, [name for name in tried if name not in stopped]
     best = max(finalists, key=lambda name: (right[name], -tried[name].answering.get("ms_per_clip", 0.0)))
     behind = {name: data.difference(answers, name, best) for name in tried if name != best}
-    p_values = data.p_values(answers, single)
+    trained = {name: found for name, found in answers.items() if len(tried[name].done(len(parts))) >= FEWEST_FOLDS}
+    p_values, guess = data.p_values(trained, single), data.guess(trained, best)
     candidates = [
         _candidate(
             data,
@@ -148,6 +161,8 @@ def summarize(
     orders = [test for name in dict.fromkeys((best, *finalists)) if (test := _order_test(data, tried[name]))]
     curves = [curve for name in dict.fromkeys((best, single)) if (curve := _label_curve(data, tried[name]))]
     moving = {name for name, contender in tried.items() if has_order(contender)}
+    beaten = beats_guessing(candidates[0].score, guess)
+    advice = advice_on_motion(candidates, single, moving, next((t for t in orders if t.preset == best), None))
     groups = {sample.group for sample in manifest.samples} - {None}
     return Comparison(
         title=title,
@@ -165,14 +180,15 @@ def summarize(
         candidates=tuple(candidates),
         orders=tuple(orders),
         label_curves=tuple(curves),
-        only_temporal=data.won(answers[best], answers[single]) if best in moving else (),
+        only_temporal=data.won(answers[best], answers[single]) if beaten and best in moving else (),
         recommended=best,
-        reason=reason_for(candidates),
+        reason=reason_for(candidates, guess),
         command=command(best),
-        advice=advice_on_motion(candidates, single, moving, next((t for t in orders if t.preset == best), None)),
+        advice=advice if beaten else "",
         budget_minutes=budget,
         minutes=spent,
         notes=(*notes, *caution_on_chance(candidates, grouped=data.grouped), *data_notes(manifest)),
+        guess=guess,
     )
 
 
@@ -223,7 +239,19 @@ def _order_test(data: Pooled, contender: Contender) -> OrderTest | None:
         for number, label in enumerate(data.labels):
             if (truth == number).any():
                 per_class[label][order] = float(right[truth == number].mean())
-    return OrderTest(contender.preset.name, {order: data.mean(a) for order, a in found.items()}, per_class)
+    overall = {order: data.mean(answers) for order, answers in found.items()}
+    asked = [order for order in CHANGED if order != "frozen" or _sees_frames(contender, folds)]
+    tests = []
+    for order in asked:
+        filmed, changed, units = data.paired(found, "as filmed", order)
+        tests.append(sign_flip_test(filmed, changed, groups=units))
+    return OrderTest(contender.preset.name, overall, per_class, dict(zip(asked, holm(tests).tolist(), strict=True)))
+
+
+def _sees_frames(contender: Contender, folds: Sequence[int]) -> bool:
+    """Whether it tells clips apart with one frame standing still; what sees motion alone answers all of them alike."""
+    frozen = [contender.read(fold, "frozen").scores for fold in folds]
+    return any(len(scores) and np.ptp(scores, axis=0).max() > ALIKE for scores in frozen)
 
 
 def _label_curve(data: Pooled, contender: Contender) -> LabelCurve | None:

@@ -4,7 +4,6 @@ from .canvas import save_figure
 from .card import render_card
 from .compare_page import MOST_CLIPS, render_comparison
 from .compare_tables import (
-    beyond_chance,
     costs_table,
     effort_table,
     epochs_text,
@@ -31,6 +30,8 @@ from .tables import (
 )
 from .transfer_page import render_transfer, ways_table
 from .words import (
+    beats_guessing,
+    beyond_chance,
     counted,
     difference,
     difference_text,
@@ -38,6 +39,7 @@ from .words import (
     estimate_text,
     number_text,
     p_text,
+    percent,
     units,
     verdict,
     worst_clips,
@@ -49,6 +51,7 @@ __all__ = [
     "RIM",
     "Table",
     "axes_table",
+    "beats_guessing",
     "beyond_chance",
     "breakdown_tables",
     "calmest_corner",
@@ -75,6 +78,7 @@ __all__ = [
     "orders_table",
     "p_text",
     "per_class_table",
+    "percent",
     "read_evaluation",
     "read_timeline",
     "render_card",

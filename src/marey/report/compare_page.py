@@ -19,7 +19,17 @@ from .markup import (
     section,
     table_markup,
 )
-from .words import counted, duration_text, estimate_text, first_of, interval, number_text, percent, points
+from .words import (
+    beats_guessing,
+    counted,
+    duration_text,
+    estimate_text,
+    first_of,
+    interval,
+    number_text,
+    percent,
+    points,
+)
 
 MOST_CLIPS = 24
 
@@ -49,6 +59,7 @@ def _head(comparison: Comparison) -> str:
         lead,
         best.score,
         take=comparison.recommended,
+        told="Take" if beats_guessing(best.score, comparison.guess) else "Take none yet; right most often is",
         reason=comparison.reason,
         command=comparison.command,
         notes=notes_box(comparison.notes),
@@ -84,6 +95,10 @@ def _candidates(comparison: Comparison) -> str:
         "interval is of one difference alone: it can leave out 0 where p, which is of all of them and counts how few "
         "groups there are, is not below 0.05. Then p decides."
     )
+    once = (
+        "p takes the networks as they were trained: trained again, with another seed, they would answer otherwise, and "
+        "that is not in it. Who was tried in one fold alone has no p, as one training tells nothing of the recipe."
+    )
     picked = (
         "The recommended model was picked by these very scores, so that its own is somewhat too good, the more so the "
         "more models were tried and the closer they lie; its interval is not corrected for that."
@@ -93,7 +108,7 @@ def _candidates(comparison: Comparison) -> str:
         paragraph(told),
         picture,
         table_markup(scores_table(comparison), sortable=True),
-        *map(paragraph, (rule, picked) if len(comparison.candidates) > 1 else ()),
+        *map(paragraph, (rule, once, picked) if len(comparison.candidates) > 1 else ()),
         table_markup(costs_table(comparison), sortable=True),
         table_markup(effort_table(comparison), sortable=True),
     )

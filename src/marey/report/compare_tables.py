@@ -2,16 +2,10 @@
 
 from collections.abc import Sequence
 
-from ..metrics import SIGNIFICANT
 from ..results import Candidate, Comparison, LabelCurve, OrderTest
 from .compare_figures import falls
 from .tables import EFFICIENCY, Column, Table, cost_cell
-from .words import counted
-
-
-def beyond_chance(candidate: Candidate) -> bool:
-    """Whether it differs from the recommended one by more than chance explains; its interval has no say in it."""
-    return candidate.p_value is not None and candidate.p_value < SIGNIFICANT
+from .words import beyond_chance, counted
 
 
 def epochs_text(candidate: Candidate) -> str:
@@ -29,7 +23,7 @@ def scores_table(comparison: Comparison) -> Table:
     columns.extend((("Difference, points", "difference"), ("p (Holm)", "p"), ("Beyond chance", "text")))
     rows = []
     for c in comparison.candidates:
-        verdict = None if c.p_value is None else "yes" if beyond_chance(c) else "no"
+        verdict = None if c.p_value is None else "yes" if beyond_chance(c.p_value) else "no"
         against = (c.behind, c.p_value, verdict)
         rows.append((c.preset, c.score, c.balanced, *([c.known] if known else []), *against))
     return Table("Performance and generalization", tuple(columns), tuple(rows))

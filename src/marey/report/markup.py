@@ -103,14 +103,27 @@ def protocol_blocks(protocol: Mapping[str, object], **more: object) -> dict[str,
     return {"Protocol": {**single, **more}, **own}
 
 
-def recommendation(title: str, lead: str, score: Estimate, *, take: str, reason: str, command: str, notes: str) -> str:
-    """The head of a page that says which of several to take; `lead` and `notes` are markup already."""
+def recommendation(
+    title: str,
+    lead: str,
+    score: Estimate,
+    *,
+    take: str,
+    reason: str,
+    command: str,
+    notes: str,
+    told: str = "Take",
+) -> str:
+    """The head of a page that says which of several to take; `lead` and `notes` are markup already.
+
+    told  the words before its name
+    """
     return (
         f'<header class="top">\n<h1>{escape(title)}</h1>\n<p class="lead">{lead}</p>\n'
         f'<div class="head"><p class="score"><b>{percent(score.value)}</b>'
         f"<span>Accuracy of {escape(take)}<br>95 % interval {interval(score)}<br>"
         f"over {counted(score.n, 'independent unit')}</span></p>"
-        f"<div><p>Take <strong>{escape(take)}</strong>.</p>{paragraph(reason)}"
+        f"<div><p>{escape(told)} <strong>{escape(take)}</strong>.</p>{paragraph(reason)}"
         f"{command_block(command)}</div></div>\n{notes}</header>"
     )
 

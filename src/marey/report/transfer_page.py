@@ -18,7 +18,7 @@ from .markup import (
     table_markup,
 )
 from .tables import Column, Table
-from .words import counted, estimate_text
+from .words import beyond_chance, counted, estimate_text
 
 LEARNS = {
     "original": "everything, from scratch",
@@ -53,7 +53,7 @@ def ways_table(table: TransferTable) -> Table:
             way.balanced,
             way.gain,
             way.p_value,
-            None if way.p_value is None else "yes" if way.p_value < SIGNIFICANT else "no",
+            None if way.p_value is None else "yes" if beyond_chance(way.p_value) else "no",
             way.params,
             way.train_minutes,
             way.epochs,

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..errors import counted
-from ..metrics import paired_difference
-from ..results import ClipScore, Estimate, Evaluation, Report
+from ..metrics import SIGNIFICANT, paired_difference
+from ..results import ClipScore, Estimate, Evaluation, Guess, Report
 
 METRIC_NAMES = {
     "top1": "Top-1 accuracy",
@@ -65,6 +65,16 @@ def number_text(value: float, *, digits: int = 4) -> str:
 def p_text(p_value: float) -> str:
     """A p value: 0.02831 -> "0.0283", below a thousandth "< 0.001"."""
     return "< 0.001" if p_value < 0.001 else f"{p_value:.3g}"
+
+
+def beyond_chance(p_value: float | None) -> bool:
+    """Whether chance does not explain a difference of this corrected p; intervals have no say. None is not told."""
+    return p_value is not None and p_value < SIGNIFICANT
+
+
+def beats_guessing(score: Estimate, guess: Guess | None) -> bool:
+    """Whether the model with that score is better, beyond chance, than always answering one class; None: not asked."""
+    return guess is None or (score.value > guess.share and beyond_chance(guess.p_value))
 
 
 def count_text(value: float | int) -> str:
