@@ -218,7 +218,7 @@ class OrderTest:
     overall    "as filmed", "frozen" (one frame stands still), "shuffled", "reversed" -> accuracy
     per_class  class -> the same names -> accuracy
     p_values   changed order -> p of being right as often as with frames as filmed, corrected for the number of orders;
-               without "frozen" where a frame that stands still tells the model nothing, as it sees motion alone
+               without "frozen" where a frame that stands still tells it nothing, as it looks at what moves alone
     """
 
     preset: str

@@ -1,5 +1,6 @@
 """The page of a comparison: everything in it, nothing that is missing, and pictures whose names can be read."""
 
+import json
 import re
 from dataclasses import replace
 from functools import cache
@@ -29,8 +30,9 @@ from marey.report.compare_figures import (
     pareto_front,
     training_curves,
 )
+from marey.report.compare_tables import order_p_table
 from marey.report.place_labels import overlap_px
-from marey.results import Guess
+from marey.results import Comparison, Guess
 
 JPEG = b"\xff\xd8\xff\xe0 not much of a picture"
 TITLES = ("Three axes", "What accuracy costs", "Does your data need motion?", "Clips that only motion tells")
@@ -202,6 +204,11 @@ def test_classes_that_need_motion_come_first() -> None:
 
 def test_the_advice_and_the_orders_are_told() -> None:
     text = Reader(page()).text
+    rows = order_p_table(make_comparison().orders).texts()
+    assert rows == (("motion_appearance", "< 0.001", "0.011", "0.09"), ("single_frame", "–", "1", "1"))
+    before = replace(make_comparison(), orders=tuple(replace(test, p_values={}) for test in make_comparison().orders))
+    assert "against frames as filmed" in text
+    assert "against frames as filmed" not in render_comparison(before, thumbnails={})
     assert (
         "Yes: with one frame standing still" in text and "Order of the frames, motion_appearance: the figures" in text
     )
@@ -240,6 +247,17 @@ def test_clips_that_only_motion_tells_are_shown_with_pictures_first_and_the_sure
     shown = [float(score) for score in re.findall(r'<span class="said">[^<]* <span class="n">([\d.]+) %', page())]
     assert [len(shown), *shown] == [24, *sorted(shown[:15], reverse=True), *sorted(shown[15:], reverse=True)]
     assert "no picture" in page() and 'alt="Frame of clips/&lt;i&gt;' in page()
+
+
+def test_a_comparison_survives_its_file_and_files_of_before_are_read() -> None:
+    comparison = make_comparison()
+    held = json.loads(json.dumps(comparison.to_dict()))
+    assert Comparison.from_dict(held) == comparison
+    del held["guess"]
+    for test in held["orders"]:
+        del test["p_values"]
+    before = Comparison.from_dict(held)
+    assert before.guess is None and not before.orders[0].p_values and before.orders[0].overall
 
 
 def test_the_same_comparison_gives_the_same_page() -> None:

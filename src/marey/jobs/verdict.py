@@ -249,7 +249,7 @@ def _order_test(data: Pooled, contender: Contender) -> OrderTest | None:
 
 
 def _sees_frames(contender: Contender, folds: Sequence[int]) -> bool:
-    """Whether it tells clips apart with one frame standing still; what sees motion alone answers all of them alike."""
+    """Whether it tells clips apart with one frame standing still; what looks at motion alone answers all alike."""
     frozen = [contender.read(fold, "frozen").scores for fold in folds]
     return any(len(scores) and np.ptp(scores, axis=0).max() > ALIKE for scores in frozen)
 

@@ -5,7 +5,7 @@ from html import escape
 
 from ..results import ClipScore, Comparison, LabelCurve, OrderTest
 from . import compare_figures
-from .compare_tables import costs_table, effort_table, labels_table, orders_table, scores_table
+from .compare_tables import costs_table, effort_table, labels_table, order_p_table, orders_table, scores_table
 from .figures import intervals_figure
 from .markup import (
     clip_item,
@@ -164,6 +164,13 @@ def _orders(comparison: Comparison) -> str:
     )
     told = paragraph(comparison.advice) if comparison.advice else ""
     parts = [_order_classes(test, i) for i, test in enumerate(comparison.orders)]
+    table = order_p_table(comparison.orders)
+    if table.rows:
+        told_p = (
+            "p is of the same test, between the answers of one model to the same clips, corrected for the orders. A "
+            "dash: the model looks at nothing but what moves, so a frame that stands still tells it nothing."
+        )
+        parts = [table_markup(table), paragraph(told_p), *parts]
     return section("Does your data need motion?", told, picture, *parts)
 
 

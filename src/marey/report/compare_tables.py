@@ -47,6 +47,14 @@ def effort_table(comparison: Comparison) -> Table:
     return Table("Effort", tuple(columns), tuple(rows))
 
 
+def order_p_table(tests: Sequence[OrderTest]) -> Table:
+    """p that each model is right as often with frames in another order; no row for tests of before, which know none."""
+    names = list(dict.fromkeys(name for test in tests for name in test.p_values))
+    columns: tuple[Column, ...] = (("Model", "text"), *((name.capitalize(), "p") for name in names))
+    rows = tuple((test.preset, *map(test.p_values.get, names)) for test in tests if test.p_values)
+    return Table("p (Holm) against frames as filmed", columns, rows)
+
+
 def orders_table(test: OrderTest) -> Table:
     """Accuracy in every class under every order of the frames, the classes that lose most first."""
     lost = falls(test)
