@@ -78,6 +78,8 @@ def test_frame_order_and_labels_are_tried(compared: Compared) -> None:
     found = compared.comparison
     tested = {test.preset: test for test in found.orders}
     assert found.recommended in tested and "single_frame_stage" not in tested
+    assert tested["motion"].p_values.keys() == {"shuffled", "reversed"}, "it looks at nothing but what moves"
+    assert found.guess is not None and found.guess.share == pytest.approx(1 / 3) and found.guess.p_value < 0.05
     test, best = tested[found.recommended], found.candidates[0]
     assert test.overall["as filmed"] == best.score
     assert set(test.per_class) == set(found.labels)
@@ -97,6 +99,9 @@ def test_a_finished_comparison_is_read_back_and_listed(compared: Compared, small
         assert again(compared.folder, small_films) == compared.comparison
         with pytest.raises(UsageError, match=r"holds a run with budget 30 minutes, and this one has 31 minutes"):
             again(compared.folder, small_films, budget=31)
+        with pytest.raises(UsageError, match="presets single_frame_stage,motion, and this one has motion,c3d_stage"):
+            data = small_films / "annotations.csv"
+            compare(data, presets=["motion", "c3d_stage"], budget=30, folds=2, workers=0, out=compared.folder)
 
 
 def test_an_interrupted_comparison_goes_on(
