@@ -96,7 +96,7 @@ def test_the_command(trial: Trial, small_films: Path, tmp_path: Path, capsys: py
     assert main([*asked, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert len(found["clips"]) == 8 and found["written"] == str(place) and found["labelled_clips"] == 6
-    with pytest.raises(UsageError, match="--count is 0; give a number from 1"):
+    with pytest.raises(UsageError, match="--count is 0; give 1 or more"):
         rank(small_films, run=trial.folder, count=0)
     with pytest.raises(UsageError, match="which is a folder; name a file to write"):
         rank(small_films, run=trial.folder, out=tmp_path)

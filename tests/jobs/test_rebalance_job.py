@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from film_tables import table
 from torch.nn import functional
 
 from marey.app.cli import main
@@ -19,18 +20,6 @@ from marey.presets import find_preset, start_from_checkpoint
 from marey.training import load_checkpoint, save_checkpoint
 
 CLASSES = 3
-
-
-def table(films: Path, place: Path, *, sides: dict[str, str], val: bool = True) -> Path:
-    """A CSV of the films: per class one letter a film, of train, val, test and none."""
-    names = {"t": "train", "v": "val", "e": "test"}
-    rows = ["path,label,split"]
-    for label, letters in sides.items():
-        for number, letter in enumerate(letters):
-            if letter in names and (val or letter != "v"):
-                rows.append(f"{films}/{label}/{label}{number}.mp4,{label},{names[letter]}")
-    place.write_text("\n".join(rows) + "\n")
-    return place
 
 
 SIDES = {"up": "ttttveet", "down": "ttt-vee-", "still": "t---vee-"}
@@ -153,7 +142,7 @@ def test_a_balanced_run_is_a_run_like_any_other(
     with pytest.raises(UsageError, match=r"holds a run with shots '2,4', and this one has None"):
         rebalance(trial.folder, method=method, out=out, workers=0)
     info = read_run(out).info
-    assert info["command"] == f"marey rebalance {trial.folder} --method {method} --out {out} --shots 2,4"
+    assert info["command"] == f"marey rebalance {trial.folder} --method {method} --shots 2,4 --out {out}"
 
 
 @pytest.mark.parametrize("method", [pytest.param(m, marks=[pytest.mark.slow] * (m != "tau")) for m in METHODS])

@@ -135,7 +135,7 @@ def test_held_out_videos_are_found_where_they_were_moved(trial: Trial, films: Pa
 
 
 def test_what_says_how_to_read_data_is_refused_without_data(trial: Trial) -> None:
-    with pytest.raises(UsageError, match="--kind has no effect on the run's own clips; name the data"):
+    with pytest.raises(UsageError, match="--kind has no effect on the run's own clips; name other data"):
         evaluate(trial.folder, kind="csv")
     with pytest.raises(UsageError, match="--group-by has no effect"):
         evaluate(trial.folder, group_by="source")

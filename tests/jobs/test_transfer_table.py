@@ -198,7 +198,7 @@ def test_what_fails_or_is_stopped_at_once_says_so_and_leaves_nothing_half_writte
             "early_fusion_stage has no transformer blocks, which --transfer lora adapts; take fixed or full",
         ),
         ({"epochs": 0}, "--epochs is 0; give a number from 1"),
-        ({"max_bad": -1}, "--max-bad is -1; give a number from 0"),
+        ({"max_bad": -1}, "--max-bad is -1; give 0 or more"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_written(

@@ -11,7 +11,7 @@ from typing import Any
 
 from typer.core import TyperOption
 
-from ..errors import UsageError
+from ..errors import UsageError, range_text
 
 RANGES: dict[str, tuple[float, float]] = {  # flag -> lowest and highest value that makes sense
     "--accumulate": (1, 100_000),
@@ -85,8 +85,7 @@ def checked(param: TyperOption, value: Any) -> Any:
     if value is None:
         return value
     if flag in RANGES and not RANGES[flag][0] <= value <= RANGES[flag][1]:
-        least, most = RANGES[flag]
-        raise UsageError(f"{flag} is {value}; give a number from {least:g} to {most:g}")
+        raise UsageError(f"{flag} is {value}; give {range_text(*RANGES[flag])}")
     if flag in POSITIVE and not 0 < value <= POSITIVE[flag]:
         raise UsageError(f"{flag} is {value:g}; give more than 0, and at most {POSITIVE[flag]:g}")
     if flag in WORDS:

@@ -103,7 +103,7 @@ def few_shot(
     print_table(header, show.few_shot_rows(found))
     if found.needs:
         print_table(show.NEED_COLUMNS, show.need_rows(found))
-    what = "classes that no run was trained on" if found.held_out else "classes, some of them known"
+    what = "classes that no run is known to have learned" if found.held_out else "classes, some of them known"
     print_text(f"{ways} of {len(found.classes)} {what}; intervals (95 %) are over episodes of these clips")
     print_text(show.protocol_line(found.protocol))
 

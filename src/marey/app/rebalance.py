@@ -27,7 +27,12 @@ def rebalance(
     data: Annotated[
         str | None, typer.Option("--data", help="labelled clips to balance it on [default: the run's own]")
     ] = None,
+    kind: o.Kind = None,
     root: o.Root = None,
+    group_by: o.GroupBy = None,
+    merge: o.Merge = None,
+    rename: o.Rename = None,
+    leave_out: o.LeaveOut = None,
     out: o.Out = None,
     shots: o.Shots = None,
     max_bad: o.MaxBad = 3,
@@ -52,7 +57,10 @@ def rebalance(
             run,
             method=method,
             data=data,
+            kind=kind,
             root=root,
+            group_by=group_by,
+            edits=o.class_edits(merge, rename, leave_out),
             out=out,
             shots=shots,
             max_bad=max_bad,

@@ -14,8 +14,9 @@ from ..training import file_hash
 from .calibration_file import write_calibration
 from .calibration_fit import Listener, class_means, fit_temperatures, unknown_rule, with_thresholds
 from .clips_of_run import manifest_of
-from .evaluate import clips_to_score, learned_by, tell_shown
+from .evaluate import clips_to_score
 from .flow_source import tell_stored
+from .learned import learned_by, tell_shown
 from .narrate import Narrator, Silent, tell_left_out
 from .prepare import ClassEdits, pick_workers
 from .run import read_run
@@ -116,7 +117,7 @@ def calibrate(
     listen = Listener(trained, max_bad, pick_workers(workers), narrator, use_cache)
     kept, outputs = listen.outputs(samples, manifest.source, what="calibrate", features=unknown == "distance")
     truth, samples = truth[kept], [samples[index] for index in kept]
-    shown = tell_shown(samples, learned_by(trained) or (), narrator)
+    shown = tell_shown(samples, learned_by(trained.path), narrator)
     logits = outputs.logits.numpy()
     where = f"the {counted(len(samples), f'{split} clip' if split != 'all' else 'clip')} of {manifest.source}"
     temperature, protocol = fit_temperatures(task, logits, truth, narrator)

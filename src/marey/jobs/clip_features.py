@@ -15,24 +15,24 @@ from ..models import VideoModel, last_layers, read_by
 from ..presets import create_model
 from ..video import ClipSpec, DecoderName
 from .choose import preset_of_clips
-from .evaluate import learned_by
 from .features import encode_samples
+from .learned import Learned, learned_by
 from .narrate import Narrator
 from .scores import Trained, open_model
 
+NOTHING = Learned()
 PROBED = 8  # clips on which the last layers are found
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """What is asked to encode. `labels` and `learned`: the classes and clips that it was trained on, of a run;
-    `trained` whether its last layers have learned."""
+    """What is asked to encode. `learned`: the classes and clips that it was trained on, of a run; `trained` whether its
+    last layers have learned."""
 
     name: str
     model: VideoModel
     spec: ClipSpec
-    labels: tuple[str, ...] = ()
-    learned: tuple[Sample, ...] = ()
+    learned: Learned = NOTHING
     trained: bool = False
     linear: bool = False
 
@@ -111,8 +111,7 @@ def open_encoder(name: str, *, device: str, decoder: str) -> Encoder:
     """A run, a file, or a preset that begins with weights that know something; UsageError for another."""
     if Path(name).exists():
         trained = open_model(Path(name), device=device, decoder=decoder, calibrated=False)
-        labels = tuple(label for own in trained.task.heads.values() for label in own)
-        return Encoder(name, trained.model, trained.spec, labels, learned_by(trained) or (), trained=True)
+        return Encoder(name, trained.model, trained.spec, learned_by(trained.path), trained=True)
     preset = preset_of_clips(name)
     if preset.pretrained is None and not preset.frozen:
         raise UsageError(

@@ -18,9 +18,9 @@ from ..training import pick_device
 from ..video import DecoderName
 from .clip_features import Encoder, encode_middle, open_encoder, vectors_of
 from .episode_rows import FewShotRow, clip_groups, few_shot_rows, true_classes, zero_shot_row
-from .evaluate import tell_shown
 from .label_need import LabelNeed, label_need
 from .learn import one_thread
+from .learned import joined, tell_shown
 from .narrate import Narrator, Silent, tell_left_out, timed
 from .prepare import ClassEdits, check_range, load_data, pick_decoder, pick_workers
 from .zero_shot import PROMPT, check_prompt, similarity_to_names, tell_readers
@@ -32,7 +32,7 @@ FOLDS = 4  # of what is needed to reach a score
 class FewShot:
     """Rows encoder by encoder, and what each needs to reach the target, where one was asked for.
 
-    classes   that the episodes were drawn from; `held_out` says that no encoder was trained on them
+    classes   that the episodes were drawn from; `held_out` says that no encoder is known to have learned them
     """
 
     rows: tuple[FewShotRow, ...]
@@ -195,13 +195,13 @@ def one_head(manifest: Manifest) -> str:
 def _classes(
     labels: Sequence[str], encoders: Sequence[Encoder], asked: Sequence[str], ways: int, narrator: Narrator
 ) -> tuple[tuple[str, ...], bool]:
-    """(the classes to draw from, whether no encoder was trained on any of them)."""
+    """(the classes to draw from, whether no encoder is known to have learned any of them)."""
     if absent := [label for label in asked if label not in labels]:
         raise UsageError(
             f"--classes names {absent[0]!r}, which is no class of the data; they are {', '.join(labels[:5])}"
             f"{', ...' * (len(labels) > 5)}"
         )
-    known = {label for encoder in encoders for label in encoder.labels}
+    known = joined([encoder.learned for encoder in encoders]).classes
     new = [label for label in labels if label not in known]
     chosen = tuple(dict.fromkeys(asked)) or tuple(new if len(new) >= ways else labels)
     if len(chosen) < ways:
@@ -213,6 +213,9 @@ def _classes(
             f"warning: {len(known & set(chosen))} of the {len(chosen)} classes are ones that a run was trained on, "
             "so this is no new task to it; name others with --classes"
         )
+    for encoder in encoders:
+        if not encoder.learned.whole:
+            narrator.say(f"not all that {encoder.name} was trained on is known, so that this may be no new task to it")
     return chosen, held_out
 
 

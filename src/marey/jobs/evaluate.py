@@ -15,8 +15,9 @@ from ..report import counted
 from ..results import Evaluation
 from ..tasks import Recognition, class_thresholds
 from ..tasks.long_tail import SHOTS, class_counts, parse_shots, shot_classes
-from .clips_of_run import count_shown, found_again, manifest_of
+from .clips_of_run import found_again, manifest_of
 from .flow_source import tell_stored
+from .learned import Learned, learned_by, tell_shown
 from .narrate import Narrator, Silent, tell_left_out, timed
 from .prepare import ClassEdits, load_data, pick_workers
 from .run import read_run
@@ -78,7 +79,7 @@ def evaluate(
         max_bad=max_bad,
         seed=seed,
         use_cache=use_cache,
-        learned=learned_by(trained),
+        learned=learned_by(trained.path),
         shots=bounds,
         narrator=narrator,
     )
@@ -98,7 +99,7 @@ def clips_to_score(
     if data is None:
         if isinstance(model, Trained) or not Path(model).is_dir():
             raise UsageError(f"{model} is no run folder and so has no held-out split; name the data to evaluate on")
-        _refuse_without_data(kind=kind, group_by=group_by, edits=edits)
+        refuse_without_data(kind=kind, group_by=group_by, edits=edits)
         manifest = manifest_of(read_run(Path(model)))
         split = split or ("test" if any(s.split == "test" for s in manifest.samples) else "val")
     elif isinstance(data, Manifest):
@@ -124,16 +125,16 @@ def score(
     max_bad: int,
     seed: int,
     use_cache: bool,
-    learned: Sequence[Sample] | None,
+    learned: Learned,
     narrator: Narrator,
     shots: tuple[int, int] | None = None,
 ) -> dict[str, Evaluation]:
     """The evaluation of every head on these samples of a manifest.
 
-    learned  what the model was trained on, if that is known; samples that show the same are counted and stamped
+    learned  what the model was trained on; samples that show the same are counted and stamped
     shots    bounds of medium-shot classes, whose table is wanted whatever it says
     """
-    classes = shots_of(trained.task, learned, shots)
+    classes = shots_of(trained.task, learned.own, shots)
     trained.task.targets(samples)  # a label that the model does not know is refused before anything is decoded
     quarantine = Quarantine(total=len(samples), limit=max_bad)
     with timed(narrator, "scoring"):
@@ -149,7 +150,7 @@ def score(
     answers = [found[index] for index in sorted(found)]
     scores = np.stack([answer.probabilities for answer in answers])
     protocol = stamp(trained, quarantine, views=views, clips=len(kept), split=split)
-    protocol["clips_trained_on"] = "unknown" if learned is None else tell_shown(kept, learned, narrator)
+    protocol["clips_trained_on"] = tell_shown(kept, learned, narrator)
     unknown = unknown_clips(trained, answers)
     if unknown is not None:
         protocol["unknown_clips"] = int(unknown.sum())
@@ -199,24 +200,6 @@ def at_thresholds(
             figures[label] = {name: wilson(right, count) for name, count in over.items() if count}
         found[head] = replace(own, breakdowns={**own.breakdowns, "at its threshold": figures})
     return found
-
-
-def tell_shown(
-    kept: Sequence[Sample],
-    learned: Sequence[Sample],
-    narrator: Narrator,
-    *,
-    who: str = "the model",
-    does: str = "it does",
-) -> int:
-    """How many of the clips were trained on; where there are any, a warning."""
-    shown = count_shown(kept, learned)
-    if shown:
-        narrator.say(
-            f"warning: {who} was trained on {shown} of the {counted(len(kept), 'clip')}, "
-            f"so these figures say too little of what {does} on others"
-        )
-    return shown
 
 
 def score_arrays(
@@ -294,30 +277,14 @@ def read_evaluations(folder: Path) -> dict[str, Evaluation]:
     return {head: Evaluation.from_dict(part) for head, part in data.get("heads", {"label": data}).items()}
 
 
-def learned_by(trained: Trained) -> tuple[Sample, ...] | None:
-    """What a model was trained on, as the run that its file lies in has it; None where that is not known."""
-    return None if trained.path is None else clips_behind(trained.path)
-
-
-def clips_behind(model: Path) -> tuple[Sample, ...] | None:
-    """What the model in a file was trained on, as the run that it lies in has it; None where that is not known."""
-    folder = model.parent
-    if not (folder / "run.json").is_file() or not (folder / "manifest.parquet").is_file():
-        return None
-    try:
-        return manifest_of(read_run(folder)).part("train")
-    except UsageError:  # the model answers without them
-        return None
-
-
-def _refuse_without_data(*, kind: str | None, group_by: str | None, edits: ClassEdits | None) -> None:
+def refuse_without_data(*, kind: str | None, group_by: str | None, edits: ClassEdits | None) -> None:
     """UsageError for what says how to read data where none are named."""
     edits = edits or ClassEdits()
     given = {"--kind": kind, "--group-by": group_by}
     given |= {"--merge": edits.merge, "--rename": edits.rename, "--leave-out": edits.leave_out}
     flag = next((flag for flag, value in given.items() if value), None)
     if flag is not None:
-        raise UsageError(f"{flag} has no effect on the run's own clips; name the data to evaluate on, or drop it")
+        raise UsageError(f"{flag} has no effect on the run's own clips; name other data, or drop it")
 
 
 def _splits(manifest: Manifest) -> str:

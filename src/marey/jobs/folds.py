@@ -20,11 +20,11 @@ from ..report import counted
 from ..training import pick_device
 from .choose import Choice, Wishes, choose_preset
 from .clips_of_run import count_shown
-from .evaluate import clips_behind
 from .flow_source import tell_stored
 from .fold_answers import Fold, out_of_fold
 from .fold_figures import CrossValidation, publish_folds, read_folds, summarize_folds
-from .lesson import Lesson, as_begun, make_lesson
+from .learned import learned_by
+from .lesson import Lesson, make_lesson, room_when_begun
 from .narrate import Narrator, Silent, tell_left_out
 from .official import load_official
 from .prepare import ClassEdits, check_range, duplicates_of, load_data, pick_decoder, pick_workers, refuse_hopeless
@@ -109,13 +109,14 @@ def cross_validate(
         lessons[contender] = make_lesson(
             contender,
             manifest,
-            as_begun(wishes, out) if own else replace(wishes, transfer=None, layer_decay=None, head_first=None),
+            wishes if own else replace(wishes, transfer=None, layer_decay=None, head_first=None),
             clips=clips,
             start_from=weights if own else None,
             device=place,
             workers=processes,
             decoder=reader,
             flow=flow if own else None,
+            room=room_when_begun(out) if own else None,
             use_cache=use_cache,
         )
     lesson = lessons[choice.preset]
@@ -193,8 +194,7 @@ def _refuse_counts(folds: int | str, fold_seeds: int, max_bad: int) -> None:
 
 def _shown_before(manifest: Manifest, weights: Path | None, narrator: Narrator) -> list[str]:
     """A note where the weights that every fold starts from have learned from clips that folds ask about."""
-    learned = clips_behind(weights) if weights else None
-    shown = count_shown(manifest.samples, learned or ())
+    shown = count_shown(manifest.samples, learned_by(weights).clips) if weights else 0
     if not shown:
         return []
     note = (

@@ -14,8 +14,9 @@ from ..results import Evaluation
 from ..tasks import Recognition
 from ..training import load_checkpoint
 from ..video import ClipSpec
-from .evaluate import clips_to_score, learned_by, score_arrays, tell_shown
+from .evaluate import clips_to_score, score_arrays
 from .flow_source import tell_stored
+from .learned import joined, learned_by, tell_shown
 from .narrate import Narrator, Silent, tell_left_out, timed
 from .prepare import ClassEdits, pick_workers
 from .scores import Trained, model_file, open_model, sample_probabilities, stamp
@@ -96,10 +97,8 @@ def evaluate_together(
     tell_left_out(narrator, quarantine.reasons)
     scores = fused(streams, task, fuse, fitted=fitted, seed=seed)
     protocol = together(opened, quarantine, streams, fuse=fuse, fitted=fitted, views=views, split=split)
-    learned = [sample for trained in opened for sample in learned_by(trained) or ()]
-    if learned:
-        who, does = "one of the models", "they do"
-        protocol["clips_trained_on"] = tell_shown(streams.samples, learned, narrator, who=who, does=does)
+    learned, who, does = joined([learned_by(trained.path) for trained in opened]), "one of the models", "they do"
+    protocol["clips_trained_on"] = tell_shown(streams.samples, learned, narrator, who=who, does=does)
     found = score_arrays(
         scores, streams.samples, task, protocol, manifest=manifest, quarantined=quarantine.reasons, seed=seed
     )

@@ -1,6 +1,6 @@
 """A lesson: everything that training needs to know, decided."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -67,12 +67,14 @@ def make_lesson(
     workers: int,
     decoder: DecoderName,
     flow: str | Path | None = None,
+    room: int | None = None,
     tensorboard: bool = False,
     use_cache: bool,
 ) -> Lesson:
     """A preset, fresh or with the weights of a checkpoint, and the recipe for so many clips.
 
     flow     as `with_flow` takes it
+    room     clips a batch that memory has room for, where that is known already
     watched  whether there are clips to validate on
     """
     task = Recognition.of(manifest)
@@ -89,7 +91,9 @@ def make_lesson(
         transfer = prepare_transfer(preset, model, fed, how=wishes.transfer, fresh=fresh)
     start = transfer.start if transfer else None
     alone = model.frozen or (start is not None and start.transfer == "fixed")
-    most = None if alone or wishes.batch_size else most_at_once(model, preset.fed(variant), device)
+    most = room
+    if room is None and not (alone or wishes.batch_size):
+        most = most_at_once(model, preset.fed(variant), device)
     chosen = choose_recipe(preset, wishes, clips=clips, start=start, watched=watched, most=most)
     return Lesson(
         model=model,
@@ -113,8 +117,8 @@ def make_lesson(
     )
 
 
-def as_begun(wishes: Wishes, out: str | Path | None) -> Wishes:
-    """The wishes, with the batch of a run that goes on: there may have been more memory then."""
-    if out is None or wishes.batch_size is not None or not (Path(out) / "run.json").exists():
-        return wishes
-    return replace(wishes, batch_size=read_run(Path(out)).info.get("batch_size"))
+def room_when_begun(out: str | Path | None) -> int | None:
+    """Clips a batch of the run that goes on there, if one does: there may be more memory now, or less."""
+    if out is None or not (Path(out) / "run.json").exists():
+        return None
+    return read_run(Path(out)).info.get("batch_size")

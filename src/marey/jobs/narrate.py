@@ -51,6 +51,18 @@ class Ticking:
         self._tick()
 
 
+class Once:
+    """Says what parts of a job would say alike but once; again only to who asked to hear more."""
+
+    def __init__(self, narrator: Narrator) -> None:
+        self.detail, self.progress = narrator.detail, narrator.progress
+        self._say, self._said = narrator.say, set[str]()
+
+    def say(self, sentence: str) -> None:
+        (self.detail if sentence in self._said else self._say)(sentence)
+        self._said.add(sentence)
+
+
 def progress_of(narrator: Narrator, what: str) -> Callable[[int, int], None]:
     """The plain (done, total) callback that lower rooms take."""
 

@@ -19,7 +19,7 @@ from ..data import (
     unit_of,
 )
 from ..data.finding import videos_below
-from ..errors import DataError, MissingExtra, UsageError
+from ..errors import DataError, MissingExtra, UsageError, range_text
 from ..video import DecoderName, torchcodec_problem
 from .narrate import Narrator, progress_of
 
@@ -39,7 +39,7 @@ class ClassEdits:
 def check_range(flag: str, value: float | None, least: float, most: float) -> None:
     """UsageError for a number (None is none) outside of what makes sense; not-a-number is outside, too."""
     if value is not None and not least <= value <= most:
-        raise UsageError(f"{flag} is {value}; give a number from {least:g} to {most:g}")
+        raise UsageError(f"{flag} is {value}; give {range_text(least, most)}")
 
 
 def pick_workers(workers: int | None) -> int:

@@ -9,7 +9,7 @@ import torch
 from ..data import Manifest, Sample, group_leaks, read_views
 from ..errors import VideoError
 from ..presets import count, counted_in_part
-from ..report import render_card, render_html, worst_clips, write_text
+from ..report import counted, render_card, render_html, worst_clips, write_text
 from ..results import Evaluation, Report
 from ..training import measure_memory
 from ..video import MOTION, ClipSpec
@@ -84,7 +84,7 @@ def make_report(
         thumbnails={} if moving else dict(thumbnails(worst)),
         motion=dict(motion_pictures(worst, fed)) if moving else {},
         run={**run.info, "folder": str(run.folder)},
-        notes=(*notes, *data_notes(manifest)),
+        notes=(*notes, *_known_notes(evaluation), *data_notes(manifest)),
     )
 
 
@@ -110,6 +110,19 @@ def measure_efficiency(trained: Trained, samples: Sequence[Sample]) -> dict[str,
         figures["ms_per_clip"] = 1000 * float(np.median(times[1:]))
         figures["peak_memory_mb"] = memory.peak_bytes / 2**20
     return figures
+
+
+def _known_notes(evaluation: Evaluation) -> list[str]:
+    """A sentence where the model had learned from clips that it is tested on, or nobody can tell."""
+    shown, tested = evaluation.protocol.get("clips_trained_on", 0), counted(len(evaluation.clips), "clip")
+    if shown == 0:
+        return []
+    if shown == "unknown":
+        return [f"Not all that it was trained on is known: some of the {tested} may be among it."]
+    return [
+        f"It was trained on {shown} of the {tested} that it is tested on, by itself or as what it goes on from: the "
+        "figure is too good."
+    ]
 
 
 def data_notes(manifest: Manifest) -> list[str]:

@@ -19,7 +19,7 @@ from ..report import counted, write_text
 from ..tasks import Outputs, Recognition, named
 from ..video import probe
 from .clip_features import encode_middle_by, mean_tokens, read_vectors
-from .evaluate import learned_by
+from .learned import learned_by
 from .narrate import Narrator, Silent, tell_left_out
 from .prepare import check_range, pick_workers, videos_of
 from .scores import Trained, open_model
@@ -146,7 +146,7 @@ def _samples(
 
 def _labelled(trained: Trained, narrator: Narrator) -> list[Sample]:
     """What the model was trained on, as far as it is there."""
-    learned = learned_by(trained)
+    learned = learned_by(trained.path).own
     if learned is None:
         narrator.say("what the model was trained on is not known, so that clips like it may be ranked high")
         return []

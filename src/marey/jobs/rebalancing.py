@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from shlex import join
 from time import perf_counter
 from typing import Any
 
@@ -19,11 +18,22 @@ from ..training import code_version, file_hash, save_checkpoint
 from .clip_features import encode_middle_by
 from .clips_of_run import found_again, manifest_of
 from .decouple import METHODS, Clips, balance
-from .evaluate import score
-from .narrate import Narrator, Silent, tell_left_out, timed
-from .prepare import check_range, load_data, pick_workers, split_data
+from .evaluate import refuse_without_data, score
+from .learned import keep_before, learned_by
+from .narrate import Narrator, Once, Silent, tell_left_out, timed
+from .prepare import ClassEdits, check_range, load_data, pick_workers, split_data
 from .publish import publish
-from .run import Run, arguments_of, begin_run, cleared_unless, default_folder, defaults_of, read_run, write_json
+from .run import (
+    Run,
+    arguments_of,
+    begin_run,
+    cleared_unless,
+    command_line,
+    default_folder,
+    defaults_of,
+    read_run,
+    write_json,
+)
 from .scores import Trained, open_model
 from .shots import Rebalanced, ShotRow, shot_rows
 
@@ -35,7 +45,10 @@ def rebalance(
     *,
     method: str,
     data: str | Path | None = None,
+    kind: str | None = None,
     root: str | Path | None = None,
+    group_by: str | None = None,
+    edits: ClassEdits | None = None,
     out: str | Path | None = None,
     shots: str | None = None,
     max_bad: int = 3,
@@ -48,7 +61,8 @@ def rebalance(
 ) -> Rebalanced:
     """Balance the classifier of a finished run by one of METHODS (see `decouple`) and evaluate it before and after.
 
-    data   labelled clips to balance it on; None is the run's own, and root then says where its videos were moved to
+    data   labelled clips to balance it on, in the model's classes; None is the run's own, and root then says where its
+           videos were moved to
     shots  "FEWEST,MOST" training clips of medium-shot classes; None is 20,100 as in the paper
 
     A finished run of the same arguments in `out` is returned as it is. Raises UsageError and its kinds, before
@@ -56,7 +70,7 @@ def rebalance(
     without training clips and for a model that does not end in linear layers whose answers add up.
     """
     asked = arguments_of(locals(), but=("out", "device", "workers", "use_cache", "narrator"))
-    narrator, source = narrator or Silent(), Path(run)
+    narrator, source = Once(narrator or Silent()), Path(run)
     if method not in METHODS:
         raise UsageError(f"--method is {method!r}; it can be {', '.join(METHODS[:-1])} or {METHODS[-1]}")
     check_range("--max-bad", max_bad, 0, 10**9)
@@ -64,10 +78,12 @@ def rebalance(
     begun = read_run(source)
     trained = open_model(source, device=device, decoder=decoder, calibrated=False)
     _refuse_other_tasks(trained, source)
-    manifest = manifest_of(begun) if data is None else load_data(data, root=root)
     if data is None:
+        refuse_without_data(kind=kind, group_by=group_by, edits=edits)
+        manifest = manifest_of(begun)
         manifest = replace(manifest, samples=tuple(found_again(manifest.samples, begun, root=root)))
     else:
+        manifest = load_data(data, kind=kind, root=root, group_by=group_by, edits=edits)
         manifest = split_data(manifest, seed=seed, workers=processes, narrator=narrator)
     _refuse_sides(manifest, trained, method, source)
     folder = Path(out) if out else default_folder(f"{source.resolve().name}-{method}")
@@ -79,13 +95,14 @@ def rebalance(
             "preset": trained.header["preset"],
             "of": {"run": str(source), "checkpoint": file_hash(source / "model.safetensors")},
             "split": {name: len(manifest.part(name)) for name in ("train", "val", "test")},
-            "command": _command({**asked, "out": str(folder)}),
+            "command": command_line("rebalance", {**asked, "out": str(folder)}, defaults_of(rebalance), subject="run"),
         },
     )
     with begin_run(folder, asked, manifest, details, defaults=defaults_of(rebalance)) as new:
         if new.finished:
             narrator.say(f"{folder} is finished already; nothing is left to do")
             return Rebalanced.from_dict(json.loads((folder / RESULT).read_text(encoding="utf-8")), folder)
+        keep_before(new, source / "model.safetensors")
         with cleared_unless(new, "model.safetensors", fresh=fresh):
             return _balance(
                 new,
@@ -135,7 +152,7 @@ def _balance(
             max_bad=max_bad,
             seed=seed,
             use_cache=use_cache,
-            learned=train,
+            learned=learned_by(run.model),
             shots=bounds,
             narrator=narrator,
         )
@@ -213,14 +230,6 @@ def _note(run: Run, method: str, rows: Sequence[ShotRow], *, on_validation: bool
         f"The classifier of {run.info['of']['run']} was balanced by {method}; mean per class accuracy of classes by "
         f"their training clips, after less before{where}: {said}."
     )
-
-
-def _command(asked: Mapping[str, Any]) -> str:
-    words = ["marey", "rebalance", str(asked["run"])]
-    for name, default in defaults_of(rebalance).items():
-        if name != "run" and asked.get(name) not in (None, default):
-            words += [f"--{name.replace('_', '-')}", str(asked[name])]
-    return join(words)
 
 
 def _refuse_other_tasks(trained: Trained, run: Path) -> None:

@@ -24,6 +24,7 @@ from ..errors import MareyError, UsageError
 from ..report import duration_text, write_text
 from ..training import code_version
 from ..video import DecoderName
+from .prepare import ClassEdits
 from .run_lock import LOCK, sole_writer
 
 RUN_FORMAT = 1
@@ -130,6 +131,8 @@ def arguments_of(given: Mapping[str, Any], *, but: Collection[str]) -> dict[str,
 def _plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
+    if value == ClassEdits():  # what a command makes of no flag
+        return None
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
@@ -137,11 +140,16 @@ def defaults_of(job: Callable[..., Any]) -> dict[str, Any]:
     return {name: parameter.default for name, parameter in signature(job).parameters.items()}
 
 
-def command_line(job: str, arguments: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> str:
-    """The command that does what these arguments say: what differs from the defaults, as flags; None is no flag."""
-    words = ["marey", job, str(arguments["data"])]
+def command_line(
+    job: str, arguments: Mapping[str, Any], defaults: Mapping[str, Any] | None = None, *, subject: str = "data"
+) -> str:
+    """The command that does what these arguments say: what differs from the defaults, as flags; None is no flag.
+
+    subject  the argument that is no flag
+    """
+    words = ["marey", job, str(arguments[subject])]
     for name, value in arguments.items():
-        if name == "data" or value is None or (defaults and value == defaults.get(name)):
+        if name == subject or value is None or (defaults and value == defaults.get(name)):
             continue
         if name == "edits":
             words += [w for new, old in value["merge"].items() for w in ("--merge", f"{new}={','.join(old)}")]
@@ -243,6 +251,8 @@ def _told(key: str, value: Any) -> str:
 
 
 def _meant(key: str, value: Any) -> Any:
+    if key == "edits" and value is not None and not any(value.values()):  # as runs of commands kept them once
+        return None
     return str(Path(value).resolve()) if key in PLACES and value is not None else value
 
 

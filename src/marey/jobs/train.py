@@ -1,13 +1,13 @@
 """From labelled videos to a run folder: model, figures, report."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from ..data import SIDES, Manifest, Quarantine, group_leaks
+from ..data import SIDES, Manifest, Quarantine, Sample, group_leaks
 from ..errors import UsageError
 from ..presets import Preset, find_preset, preset_in
 from ..report import counted
@@ -15,10 +15,12 @@ from ..results import Evaluation
 from ..training import load_checkpoint, pick_device, process_place
 from ..video import ClipSpec
 from .choose import Choice, Wishes, choose_preset, that_takes_clips
+from .clips_of_run import count_shown
 from .evaluate import evaluation_dict, read_evaluations, score
 from .flow_source import tell_stored
 from .learn import learn
-from .lesson import Lesson, as_begun, make_lesson
+from .learned import keep_before, learned_by
+from .lesson import Lesson, make_lesson, room_when_begun
 from .narrate import Narrator, Silent, tell_left_out, timed
 from .prepare import (
     ClassEdits,
@@ -109,7 +111,7 @@ def train(
     before it writes.
     """
     asked = arguments_of(locals(), but=("out", "device", "workers", "use_cache", "narrator"))
-    narrator, edits, views = narrator or Silent(), edits or ClassEdits(), views or "1x1"
+    narrator, views = narrator or Silent(), views or "1x1"
     place, processes, reader = pick_device(device), pick_workers(workers), pick_decoder(decoder)
     wishes = Wishes.of(asked)
     check_range("--max-bad", max_bad, 0, 10**9)
@@ -125,7 +127,7 @@ def train(
     lesson = make_lesson(
         choice.preset,
         manifest,
-        as_begun(wishes, out),
+        wishes,
         clips=len(manifest.part("train")),
         watched=bool(manifest.part("val")),
         start_from=weights,
@@ -133,6 +135,7 @@ def train(
         workers=processes,
         decoder=reader,
         flow=flow,
+        room=room_when_begun(out),
         tensorboard=tensorboard,
         use_cache=use_cache,
     )
@@ -143,7 +146,16 @@ def train(
             return Trial(run.folder, read_evaluations(run.folder), tuple(run.info.get("notes", ())))
         with named_on_interrupt(run):
             return _teach(
-                run, lesson, choice, manifest, fresh=fresh, views=views, max_bad=max_bad, seed=seed, narrator=narrator
+                run,
+                lesson,
+                choice,
+                manifest,
+                start=weights,
+                fresh=fresh,
+                views=views,
+                max_bad=max_bad,
+                seed=seed,
+                narrator=narrator,
             )
 
 
@@ -201,6 +213,7 @@ def _teach(
     choice: Choice,
     manifest: Manifest,
     *,
+    start: Path | None,
     fresh: bool,
     views: str,
     max_bad: int,
@@ -215,6 +228,9 @@ def _teach(
         run.answers.unlink(missing_ok=True)
     tell_plan(narrator, manifest, choice, lesson, run.folder)
     train, val, test = (manifest.part(name) for name in SIDES)
+    if main and start is not None:
+        keep_before(run, start)
+        _tell_known(test or val, start, narrator)
     quarantine = Quarantine(total=len(manifest), limit=max_bad)
     begun = perf_counter()
     with cleared_unless(run, STATE, fresh=fresh), timed(narrator, "learning"):
@@ -238,7 +254,7 @@ def _teach(
         max_bad=max_bad,
         seed=seed,
         use_cache=lesson.use_cache,
-        learned=train,
+        learned=learned_by(run.model),
         narrator=narrator,
     )
     with timed(narrator, "report"):
@@ -253,6 +269,16 @@ def _teach(
             notes=fitted.notes,
         )
     return Trial(run.folder, evaluations, fitted.notes)
+
+
+def _tell_known(held_out: Sequence[Sample], start: Path, narrator: Narrator) -> None:
+    """Before hours of training: that the weights it starts from have learned from what it will be tested on."""
+    shown = count_shown(held_out, learned_by(start).clips)
+    if shown:
+        narrator.say(
+            f"warning: {start} was trained on {shown} of the {counted(len(held_out), 'clip')} that are held out, "
+            "so that the figures will be too good; hold out others with a column split"
+        )
 
 
 def tell_plan(narrator: Narrator, manifest: Manifest, choice: Choice, lesson: Lesson, folder: Path) -> None:

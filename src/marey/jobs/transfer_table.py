@@ -16,7 +16,7 @@ from ..report import render_transfer, write_text
 from ..results import TransferTable
 from ..training import file_hash, pick_device
 from .choose import Wishes
-from .narrate import Narrator, Silent, timed
+from .narrate import Narrator, Once, Silent, timed
 from .prepare import ClassEdits, check_range, load_data, pick_workers, refuse_hopeless, split_data
 from .publish import data_notes
 from .run import (
@@ -47,18 +47,6 @@ class Transferred:
         return {"folder": str(self.folder), **table_dict(self.table)}
 
 
-class _Once:
-    """Says what every way would say alike but once; again only to who asked to hear more."""
-
-    def __init__(self, narrator: Narrator) -> None:
-        self.detail, self.progress = narrator.detail, narrator.progress
-        self._say, self._said = narrator.say, set[str]()
-
-    def say(self, sentence: str) -> None:
-        (self.detail if sentence in self._said else self._say)(sentence)
-        self._said.add(sentence)
-
-
 def transfer(
     data: str | Path,
     *,
@@ -86,9 +74,8 @@ def transfer(
     finished one is returned as it is. Raises UsageError and its kinds before any work, among them for a network whose
     encoder stays as it is, and for data with several classes a clip.
     """
-    edits = edits or ClassEdits()
     asked = arguments_of(locals(), but=("out", "device", "workers", "narrator"))
-    narrator, processes = _Once(narrator or Silent()), pick_workers(workers)
+    narrator, processes = Once(narrator or Silent()), pick_workers(workers)
     check_range("--max-bad", max_bad, 0, 10**9)
     Wishes(epochs=epochs, seed=seed)
     pick_device(device)

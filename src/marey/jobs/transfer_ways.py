@@ -13,7 +13,7 @@ from ..tasks import Recognition
 from ..video import ClipSpec
 from .choose import TRANSFERS
 from .clips_of_run import count_shown
-from .evaluate import clips_behind
+from .learned import learned_by
 from .transfer import prepare_transfer, started
 
 ORIGINAL = "original"
@@ -81,7 +81,7 @@ def _unlike(preset: Preset, variant: str | None, fed: ClipSpec, flow: str | Path
 def cautions(manifest: Manifest, ways: int, checkpoint: Path, start_from: str | Path) -> list[str]:
     """Sentences on test clips that the network has seen already, and on so few that nothing can be told of them."""
     tested, found = manifest.part("test") or manifest.part("val"), []
-    shown = count_shown(tested, clips_behind(checkpoint) or ())
+    shown = count_shown(tested, learned_by(checkpoint).clips)
     if shown:
         found.append(
             f"{start_from} was trained on {shown} of the {counted(len(tested), 'clip')} that the ways are tested on, "
