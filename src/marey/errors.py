@@ -15,9 +15,10 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
-def range_text(least: float, most: float) -> str:
-    """What a number can be: "a number from 0 to 0.9", or "1 or more" where the upper end only keeps out nonsense."""
-    return f"{least:g} or more" if most >= 1e9 else f"a number from {least:g} to {most:g}"
+def range_text(value: float, least: float, most: float) -> str:
+    """What to give instead of a value: "a number from 0 to 0.9", or "1 or more" where the other end only keeps out
+    nonsense."""
+    return f"{least:g} or more" if value < least and most >= 1e9 else f"a number from {least:g} to {most:g}"
 
 
 class MareyError(Exception):

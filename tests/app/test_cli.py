@@ -104,7 +104,7 @@ def test_importing_marey_imports_no_torch() -> None:
         (["train", "{films}", "--folds", "1"], "--folds is 1; give a number from 2"),
         (["train", "{films}", "--folds", "3", "--fold-seeds", "0"], "--fold-seeds is 0"),
         (["train", "{films}", "--folds", "3", "--mixup", "0.2"], "--mixup has no effect with --folds; drop one"),
-        (["train", "{films}", "--seed", "-1"], "--seed is -1; give a number from 0"),
+        (["train", "{films}", "--seed", "-1"], "--seed is -1; give 0 or more"),
         (["train", ""], "DATA is an empty name; give the path of your data"),
         (["train", "{films}", "--device", "tpu"], "--device is 'tpu'; it can be auto, cpu, mps, cuda, or cuda:1"),
         (["train", "{films}", "--decoder", "ffmpeg"], "--decoder is 'ffmpeg'; it can be auto, pyav or torchcodec"),
@@ -199,7 +199,7 @@ def test_importing_marey_imports_no_torch() -> None:
         (["rank", "{film}"], "Missing option '--run'"),
         (["rank", "{film}", "--run", "nowhere"], "nowhere does not exist"),
         (["rank", "gone.mp4", "--run", "{empty}"], "gone.mp4 does not exist; check the path"),
-        (["rank", "{film}", "--run", "{empty}", "--count", "0"], "--count is 0; give a number from 1"),
+        (["rank", "{film}", "--run", "{empty}", "--count", "0"], "--count is 0; give 1 or more"),
         (
             ["rank", "{film}", "--run", "{empty}", "--out", "{empty}"],
             "--out is {empty}, which is a folder; name a file",

@@ -85,7 +85,7 @@ def checked(param: TyperOption, value: Any) -> Any:
     if value is None:
         return value
     if flag in RANGES and not RANGES[flag][0] <= value <= RANGES[flag][1]:
-        raise UsageError(f"{flag} is {value}; give {range_text(*RANGES[flag])}")
+        raise UsageError(f"{flag} is {value}; give {range_text(value, *RANGES[flag])}")
     if flag in POSITIVE and not 0 < value <= POSITIVE[flag]:
         raise UsageError(f"{flag} is {value:g}; give more than 0, and at most {POSITIVE[flag]:g}")
     if flag in WORDS:

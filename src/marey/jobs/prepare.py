@@ -39,7 +39,7 @@ class ClassEdits:
 def check_range(flag: str, value: float | None, least: float, most: float) -> None:
     """UsageError for a number (None is none) outside of what makes sense; not-a-number is outside, too."""
     if value is not None and not least <= value <= most:
-        raise UsageError(f"{flag} is {value}; give {range_text(least, most)}")
+        raise UsageError(f"{flag} is {value}; give {range_text(value, least, most)}")
 
 
 def pick_workers(workers: int | None) -> int:
