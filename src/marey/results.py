@@ -248,6 +248,7 @@ class LabelCurve:
     points   (clips, accuracy), fewest first
     floor, scale, exponent  of the fitted error, floor + scale * clips ** -exponent
     doubled  accuracy to expect with twice the clips, with a 95 % interval; None where the points do not tell
+    starting  with the most clips the model does better than any such curve leads to: it has just begun to learn
     """
 
     preset: str
@@ -256,6 +257,7 @@ class LabelCurve:
     exponent: float
     doubled: Estimate | None
     floor: float = 0.0
+    starting: bool = False
 
 
 @dataclass(frozen=True)
@@ -322,7 +324,8 @@ class Comparison:
                     c["scale"],
                     c["exponent"],
                     estimate(c["doubled"]),
-                    c.get("floor", 0.0),  # comparisons of before know none
+                    c.get("floor", 0.0),  # comparisons of before know none, nor the next
+                    c.get("starting", False),
                 )
                 for c in data["label_curves"]
             ),

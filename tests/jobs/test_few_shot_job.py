@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from marey.app.cli import main
+from marey.app.show import need_rows
 from marey.data import Manifest
 from marey.errors import DataError, MareyError, UsageError
-from marey.jobs import LabelNeed, few_shot, train
+from marey.jobs import FewShot, LabelNeed, few_shot, train
 from marey.jobs.episodes import one_head, parse_shot_counts
 from marey.jobs.label_need import MOST_FORETOLD, STEPS, label_need
 from marey.metrics import CLASSIFIERS
@@ -133,5 +134,16 @@ def test_the_command(small_films: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert main([*asked, "--shots", "1", "--json", "--workers", "0"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert len(found["rows"]) == 4 and found["rows"][0]["accuracy"]["n"] == 10 and found["needs"] == {}
-    beyond = LabelNeed(0.9, None, 400, None, ((4, 0.5), (8, 0.6)))
-    assert beyond.foretold == 400
+    curve = ((4, 0.6), (8, 0.5))
+    needs = {
+        "far": LabelNeed(0.9, None, 400, None, curve),
+        "level": LabelNeed(0.9, None, None, None, curve),
+        "fresh": LabelNeed(0.9, None, None, None, curve, starting=True),
+    }
+    rows = need_rows(FewShot((), needs, (), False, {}, {}))
+    assert [row[2] for row in rows] == [
+        "more than the 8 tried; 400 by the label curve",
+        "more than the 8 tried",
+        "more than the 8 tried; how many cannot be told, as learning has just begun",
+    ]
+    assert {row[4] for row in rows} == {"60.0 % with 4"}

@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from marey.metrics import fit_label_curve
+from marey.metrics import LabelFit, estimate_mean, fit_label_curve
+from marey.results import Estimate
 
 SIZES = (20, 40, 100, 200)
 SHARES = (8, 16, 40, 81, 162)  # 5, 10, 25, 50 and 100 % of the labels
-TRIALS = 20
+TRIALS = 16
 
 
 def answers(errors: np.ndarray, clips: int = 40) -> np.ndarray:
@@ -17,7 +18,7 @@ def answers(errors: np.ndarray, clips: int = 40) -> np.ndarray:
     return np.repeat(1 - np.asarray(errors, np.float64)[:, None], clips, axis=1)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20, deadline=None)
 @given(
     st.floats(0.02, 1.0),
     st.floats(0.0, 1.0),
@@ -31,32 +32,36 @@ def test_a_power_law_without_noise_is_continued(
     """To a point; `flat` is the floor's part of the error at the first size."""
     sizes = np.ceil(fewest * np.cumprod([1, *steps]))
     *errors, truth = first * (flat + (1 - flat) * (np.append(sizes, 2 * sizes[-1]) / sizes[0]) ** -exponent)
-    floor, scale, found, doubled = fit_label_curve(sizes.astype(int).tolist(), answers(np.array(errors), 3))
-    assert doubled is not None and 1 - doubled.value == pytest.approx(truth, abs=0.01)
-    assert floor + scale * sizes**-found == pytest.approx(np.array(errors), abs=0.01)
+    fit = fit_label_curve(sizes.astype(int).tolist(), answers(np.array(errors), 3))
+    assert fit.doubled is not None and 1 - fit.doubled.value == pytest.approx(truth, abs=0.01)
+    assert fit.floor + fit.scale * sizes**-fit.exponent == pytest.approx(np.array(errors), abs=0.01)
 
 
 def test_floor_scale_and_exponent_are_found() -> None:
     for real in ((0.2, 0.9, 0.5), (0.0, 1.5, 0.25), (0.4, 0.5, 0.8)):
         errors = real[0] + real[1] * np.array(SIZES, float) ** -real[2]
-        assert fit_label_curve(SIZES, answers(errors))[:3] == pytest.approx(real, rel=0.05, abs=0.005)
+        fit = fit_label_curve(SIZES, answers(errors))
+        assert (fit.floor, fit.scale, fit.exponent) == pytest.approx(real, rel=0.05, abs=0.005)
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 50), st.integers(3, 6))
 def test_predictions_stay_in_bounds_and_never_fall(seed: int, clips: int, sizes: int) -> None:
     draw = np.random.default_rng(seed)
     right = (draw.random((sizes, clips)) < draw.random((sizes, 1))).astype(float)
     right[-1, 0] = 0
     at = sorted(draw.choice(np.arange(1, 400), sizes, replace=False).tolist())
-    floor, scale, exponent, doubled = fit_label_curve(at, right, seed=seed)
-    assert 0 <= floor <= 1 and scale >= 0 and 0 <= exponent <= 1 and doubled is not None
-    assert 0 <= doubled.low <= doubled.value <= doubled.high <= 1
-    assert doubled.value >= 1 - floor - scale * at[-1] ** -exponent - 1e-9, "twice the clips are never worse"
-    assert doubled.value >= right.mean(1).min() - 1e-9
+    fit = fit_label_curve(at, right, seed=seed)
+    assert 0 <= fit.floor <= 1 and fit.scale >= 0 and 0 <= fit.exponent <= 1
+    assert (fit.doubled is None) == fit.starting
+    if fit.doubled is not None:
+        assert 0 <= fit.doubled.low <= fit.doubled.value <= fit.doubled.high <= 1
+        now = estimate_mean(right[-1], seed=seed)
+        assert fit.doubled.value >= now.value - 1e-9, "twice the clips are never worse"
+        assert fit.doubled.high - fit.doubled.low >= now.high - now.low - 1e-9, "nor surer than what was measured"
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_more_right_at_the_most_clips_never_predicts_less(seed: int) -> None:
     draw = np.random.default_rng(seed)
@@ -64,8 +69,8 @@ def test_more_right_at_the_most_clips_never_predicts_less(seed: int) -> None:
     right[-1, :2] = 0
     better = right.copy()
     better[-1, 0] = 1
-    before, after = fit_label_curve(SIZES, right)[-1], fit_label_curve(SIZES, better)[-1]
-    assert before is not None and after is not None and after.value >= before.value - 1e-9
+    before, after = fit_label_curve(SIZES, right).doubled, fit_label_curve(SIZES, better).doubled
+    assert before is None or after is None or after.value >= before.value - 1e-9
 
 
 @pytest.mark.parametrize(
@@ -83,40 +88,76 @@ def test_what_twice_the_clips_bring_is_foretold_with_a_floor_and_without(
     """Sources that are easy or hard alike at every size, as the same test clips are for every model. `last` is the
     error with the most clips."""
     scale = (last - floor) * SHARES[-1] ** exponent
-    errors = np.array([floor + scale * size**-exponent for size in SHARES])
+    told = foretold([floor + scale * size**-exponent for size in SHARES])
     truth = 1 - floor - scale * (2 * SHARES[-1]) ** -exponent
-    groups, off, held = [f"source {i // 5}" for i in range(200)], [], 0
+    assert len(told) >= 0.8 * TRIALS
+    assert abs(np.mean([estimate.value for estimate in told]) - truth) < most_bias
+    assert sum(estimate.low <= truth <= estimate.high for estimate in told) >= 0.8 * len(told)
+
+
+def foretold(errors: list[float]) -> list[Estimate]:
+    """What is, of draws of answers with such errors at SHARES, from sources that are easy or hard at all sizes."""
+    groups, found = [f"source {i // 5}" for i in range(200)], []
     for trial in range(TRIALS):
         draw = np.random.default_rng(trial)
         hard = np.clip(draw.normal(1, 0.3, 40), 0.4, 1.6).repeat(5)
-        right = (draw.random((5, 200)) >= errors[:, None] * hard).astype(float)
-        doubled = fit_label_curve(SHARES, right, groups=groups, seed=trial)[-1]
-        assert doubled is not None and doubled.n == 40
-        off.append(doubled.value - truth)
-        held += doubled.low <= truth <= doubled.high
-    assert abs(np.mean(off)) < most_bias
-    assert held >= 0.8 * TRIALS
+        right = (draw.random((5, 200)) >= np.array(errors)[:, None] * hard).astype(float)
+        fit = fit_label_curve(SHARES, right, groups=groups, seed=trial)
+        assert (fit.doubled is None) == fit.starting
+        if fit.doubled is not None:
+            assert fit.doubled.n == 40 and fit.doubled.value >= right[-1].mean() - 1e-9
+            found.append(fit.doubled)
+    return found
+
+
+@pytest.mark.parametrize(
+    "errors, truth, most_told",
+    [
+        ([0.95, 0.93, 0.85, 0.60, 0.40], 0.72, 0.1),
+        ([0.90, 0.80, 0.60, 0.40, 0.25], 0.85, 0.25),
+        ([0.50, 0.50, 0.48, 0.40, 0.30], 0.77, 0.5),
+        ([0.50, 0.50, 0.48, 0.45, 0.38], 0.68, 0.7),  # what 200 clips hardly show
+    ],
+)
+def test_of_a_curve_that_only_begins_to_fall_nothing_is_foretold_or_what_holds(
+    errors: list[float], truth: float, most_told: float
+) -> None:
+    told = foretold(errors)
+    assert len(told) <= most_told * TRIALS
+    assert sum(estimate.low <= truth <= estimate.high for estimate in told) >= 0.75 * len(told)
+
+
+def test_the_stage_learned_from_scratch_is_still_starting() -> None:
+    """Its accuracy after 61, 152 and 304 clips (`single_frame_stage`, 60 epochs), where 608 brought 41.6 %."""
+    draw = np.random.default_rng(0)
+    hard = draw.random(208)
+    right = (hard < np.array([0.067, 0.144, 0.279])[:, None]).astype(float)
+    fit = fit_label_curve((61, 152, 304), right, groups=[f"actor {i // 7}" for i in range(208)])
+    assert fit.starting and fit.doubled is None
 
 
 def test_scores_that_fall_with_more_labels_are_taken_as_flat() -> None:
-    floor, scale, exponent, doubled = fit_label_curve(SIZES, answers(np.array([0.2, 0.3, 0.3, 0.4])))
-    assert (floor, exponent) == (0, 0) and scale == pytest.approx(0.3)
-    assert doubled is not None and doubled.value == pytest.approx(0.7)
+    fit = fit_label_curve(SIZES, answers(np.array([0.2, 0.3, 0.3, 0.4])))
+    assert (fit.floor, fit.exponent) == (0, 0) and fit.scale == pytest.approx(0.3)
+    assert fit.doubled is not None and fit.doubled.value == pytest.approx(0.7)
 
 
 def test_what_cannot_be_told_is_none() -> None:
-    floor, scale, exponent, doubled = fit_label_curve((10, 20), answers(np.array([0.5, 0.25])))
-    assert (floor, scale, exponent, doubled) == (0, pytest.approx(5), 1, None)
-    assert fit_label_curve((10,), answers(np.array([0.5]))) == (0, 0.5, 0, None)
-    assert fit_label_curve(SIZES, answers(np.zeros(4))) == (0, 0, 0, None)
-    floor, scale, exponent, doubled = fit_label_curve(SIZES, answers(np.array([0.5, 0.3, 0.1, 0.0])))
-    assert doubled is None and floor == 0 and scale > 0 and exponent == 1
+    fit = fit_label_curve((10, 20), answers(np.array([0.5, 0.25])))
+    assert fit == LabelFit(0, fit.scale, 1, None, False) and fit.scale == pytest.approx(5)
+    assert fit_label_curve((10,), answers(np.array([0.5]))) == LabelFit(0, 0.5, 0, None, False)
+    assert fit_label_curve(SIZES, answers(np.zeros(4))) == LabelFit(0, 0, 0, None, False)
+    fit = fit_label_curve(SIZES, answers(np.array([0.5, 0.3, 0.1, 0.0])))
+    assert fit.doubled is None and not fit.starting and fit.floor == 0 and fit.scale > 0 and fit.exponent == 1
+    fit = fit_label_curve(SIZES, answers(np.array([0.9, 0.85, 0.7, 0.4])))
+    assert fit.doubled is None and fit.starting
 
 
 def test_the_seed_and_the_groups_fix_the_interval() -> None:
     right = (np.random.default_rng(1).random((4, 60)) < np.array([[0.4], [0.5], [0.6], [0.7]])).astype(float)
     assert fit_label_curve(SIZES, right, seed=3) == fit_label_curve(SIZES, right, seed=3)
-    alone, together = fit_label_curve(SIZES, right)[-1], fit_label_curve(SIZES, right, groups=["a", "b"] * 30)[-1]
+    alone = fit_label_curve(SIZES, right).doubled
+    together = fit_label_curve(SIZES, right, groups=["a", "b"] * 30).doubled
     assert alone is not None and together is not None and (alone.n, together.n) == (60, 2)
 
 

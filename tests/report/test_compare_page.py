@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cache
 from itertools import combinations
 
@@ -262,3 +262,15 @@ def test_a_comparison_survives_its_file_and_files_of_before_are_read() -> None:
 
 def test_the_same_comparison_gives_the_same_page() -> None:
     assert render_comparison(bare_comparison(), thumbnails={}) == render_comparison(bare_comparison(), thumbnails={})
+
+
+def test_a_label_curve_that_is_still_starting_joins_its_points_and_foretells_nothing() -> None:
+    comparison = make_comparison()
+    curve = replace(comparison.label_curves[0], doubled=None, starting=True)
+    (axes,) = labels_figure([curve]).axes
+    (line,) = [line for line in axes.lines if len(np.asarray(line.get_xdata())) > 1 and line.get_linestyle() == "-"]
+    assert np.asarray(line.get_ydata()).tolist() == [estimate.value for _, estimate in curve.points]
+    text = Reader(render_comparison(replace(comparison, label_curves=(curve,)), thumbnails={})).text
+    assert "it is still at the start of its curve" in text and "what twice as many bring cannot be told" in text
+    kept = Comparison.from_dict(json.loads(json.dumps(asdict(replace(comparison, label_curves=(curve,))))))
+    assert kept.label_curves == (curve,)

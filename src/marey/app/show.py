@@ -308,8 +308,11 @@ def need_rows(found: "FewShot") -> list[Row]:
     rows = []
     for encoder, need in found.needs.items():
         size, score = max(need.curve, key=lambda point: point[1])
-        beyond = f"more; {need.foretold:,} by the label curve" if need.foretold else f"more than {need.curve[-1][0]:,}"
-        clips = beyond if need.clips is None else f"{need.clips:,}"
+        clips = f"more than the {need.curve[-1][0]:,} tried" if need.clips is None else f"{need.clips:,}"
+        if need.foretold:
+            clips += f"; {need.foretold:,} by the label curve"
+        elif need.starting:
+            clips += "; how many cannot be told, as learning has just begun"
         steps = "not reached" if need.steps is None else str(need.steps)
         rows.append((encoder, percent(need.target), clips, steps, f"{percent(score)} with {size:,}"))
     return rows

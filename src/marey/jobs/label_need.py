@@ -24,10 +24,12 @@ class LabelNeed:
     """What it takes to reach an accuracy of `target` on clips of other groups.
 
     clips     the fewest labelled clips, of the numbers that were tried; None where even all are too few
-    foretold  where all are too few: how many a label curve asks for; None where that is beyond MOST_FORETOLD
+    foretold  where all are too few: how many a label curve asks for; None where that is beyond MOST_FORETOLD, and where
+              it is still starting
     steps     optimizer steps of a head that learns from all clips, at the rate of linear presets; None where it does
               not get there
     curve     (clips, accuracy) of every number that was tried
+    starting  all are too few, and with the most of them learning has just begun: see `fit_label_curve`
     """
 
     target: float
@@ -35,6 +37,7 @@ class LabelNeed:
     foretold: int | None
     steps: int | None
     curve: tuple[tuple[int, float], ...]
+    starting: bool = False
 
 
 def label_need(
@@ -58,15 +61,15 @@ def label_need(
                 right[row, ask] += (said == classes[ask]) / DRAWS
     scores = right.mean(1)
     reached = np.flatnonzero(scores >= target)
-    foretold = None
+    foretold, starting = None, False
     if not len(reached):
-        floor, scale, exponent, _ = fit_label_curve(sizes, np.minimum(right, 1))
-        above = 1 - target - floor  # the error that is left to labels
-        needed = log(scale / above) / exponent if exponent > 0 and above > 0 else inf
-        foretold = max(fewest, round(exp(needed))) if needed < log(MOST_FORETOLD) else None
+        fit = fit_label_curve(sizes, np.minimum(right, 1))
+        starting, above = fit.starting, 1 - target - fit.floor  # the error that is left to labels
+        needed = log(fit.scale / above) / fit.exponent if fit.exponent > 0 and above > 0 else inf
+        foretold = max(fewest, round(exp(needed))) if needed < log(MOST_FORETOLD) and not starting else None
     curve = tuple((size, float(score)) for size, score in zip(sizes, scores, strict=True))
     steps = _steps(features, classes, parts, target=target, seed=seed)
-    return LabelNeed(target, sizes[int(reached[0])] if len(reached) else None, foretold, steps, curve)
+    return LabelNeed(target, sizes[int(reached[0])] if len(reached) else None, foretold, steps, curve, starting)
 
 
 def _steps(features: np.ndarray, classes: np.ndarray, parts: Parts, *, target: float, seed: int) -> int | None:

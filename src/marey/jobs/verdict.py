@@ -273,9 +273,17 @@ def _label_curve(data: Pooled, contender: Contender) -> LabelCurve | None:
     rising = [place for place in range(len(clips)) if place == 0 or clips[place] > clips[place - 1]]
     clips, table = [clips[place] for place in rising], table[rising]  # few clips: two shares may be the same number
     groups = data.among(np.array(kept))
-    floor, scale, exponent, doubled = fit_label_curve(clips, table, groups=groups, seed=data.seed)
+    fit = fit_label_curve(clips, table, groups=groups, seed=data.seed)
     points = [estimate_mean(row, groups=groups, seed=data.seed) for row in table]
-    return LabelCurve(contender.preset.name, tuple(zip(clips, points, strict=True)), scale, exponent, doubled, floor)
+    return LabelCurve(
+        contender.preset.name,
+        tuple(zip(clips, points, strict=True)),
+        scale=fit.scale,
+        exponent=fit.exponent,
+        doubled=fit.doubled,
+        floor=fit.floor,
+        starting=fit.starting,
+    )
 
 
 def publish_comparison(run: Run, comparison: Comparison) -> None:

@@ -31,7 +31,7 @@ from .intervals import (
     paired_difference,
     wilson,
 )
-from .label_curve import fit_label_curve
+from .label_curve import LabelFit, fit_label_curve
 from .labelling import label_next, uncertainty
 from .novelty import ClassMeans, accepted, clips_to_accept, energy
 from .paired import SIGNIFICANT, holm, sign_flip_test, too_few_to_tell
@@ -57,6 +57,7 @@ __all__ = [
     "ClassFigures",
     "ClassMeans",
     "Episode",
+    "LabelFit",
     "Reliability",
     "ScoreSvm",
     "Threshold",

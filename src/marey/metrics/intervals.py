@@ -52,11 +52,7 @@ def bootstrap(
     value = float(statistic(np.ones((clips, 1)))[0])
     if not np.isfinite(value):
         raise ValueError(f"the statistic is {value} on the {clips} clips themselves; there is nothing to resample")
-    codes = group_codes(groups, clips)
-    count, rng = int(codes.max()) + 1, np.random.default_rng(seed)
-    width = max(1, _CHUNK_WEIGHTS // clips)
-    starts = range(0, resamples, width)
-    draws = np.concatenate([statistic(_weights(rng, codes, count, min(width, resamples - s))) for s in starts])
+    draws, count = resampled(statistic, clips, groups=groups, resamples=resamples, seed=seed)
     draws = draws[np.isfinite(draws)]
     if centred and len(draws):
         draws = draws - draws.mean() + value
@@ -65,6 +61,23 @@ def bootstrap(
         reach = Z_95**2 / (count + Z_95**2)
         low, high = value - reach * (value - bounds[0]), value + reach * (bounds[1] - value)
     return Estimate(value, float(np.clip(min(low, value), *bounds)), float(np.clip(max(high, value), *bounds)), count)
+
+
+def resampled(
+    statistic: Statistic,
+    clips: int,
+    *,
+    groups: Sequence[str | None] | None = None,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> tuple[np.ndarray, int]:
+    """(the statistic of each resample, of how many clips or groups each is drawn), as in `bootstrap`."""
+    codes = group_codes(groups, clips)
+    count, rng = int(codes.max()) + 1, np.random.default_rng(seed)
+    width = max(1, _CHUNK_WEIGHTS // clips)
+    starts = range(0, resamples, width)
+    parts = [statistic(_weights(rng, codes, count, min(width, resamples - s))) for s in starts]
+    return np.concatenate(parts), count
 
 
 def _weights(rng: np.random.Generator, codes: np.ndarray, count: int, width: int) -> np.ndarray:

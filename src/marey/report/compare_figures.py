@@ -203,10 +203,9 @@ def labels_figure(curves: Sequence[LabelCurve]) -> Figure:
             axes.vlines(at * shift, [e.low for e in scores], [e.high for e in scores], color=colour, lw=2, alpha=0.5)
             axes.plot(at * shift, [e.value for e in scores], "o", ms=6, color=colour)
             last = 2 * at[-1] if curve.doubled else at[-1]
-            for grid, dashes in ((np.geomspace(at[0], at[-1]), "-"), (np.geomspace(at[-1], last), "--")):
-                fitted = 1 - curve.floor - curve.scale * grid**-curve.exponent
-                axes.plot(grid, fitted, color=colour, lw=1.3, ls=dashes)
-                lines += pairwise(zip(grid.tolist(), fitted.tolist(), strict=True))
+            for x, y, width, dashes in _label_lines(curve, at, last):
+                axes.plot(x, y, color=colour, lw=width, ls=dashes)
+                lines += pairwise(zip(x.tolist(), y.tolist(), strict=True))
             end, value = at[-1] * shift, scores[-1].value
             if curve.doubled:
                 end, value = last * shift, curve.doubled.value
@@ -224,6 +223,14 @@ def labels_figure(curves: Sequence[LabelCurve]) -> Figure:
             lines=lines,
         )
         return figure
+
+
+def _label_lines(curve: LabelCurve, at: np.ndarray, last: float) -> list[tuple[np.ndarray, np.ndarray, float, str]]:
+    """(x, y, width, dashes) of the fitted curve and of where it leads; of one that does not fit, between the points."""
+    if curve.starting:
+        return [(at, np.array([estimate.value for _, estimate in curve.points]), 0.7, "-")]
+    grids = (np.geomspace(at[0], at[-1]), "-"), (np.geomspace(at[-1], last), "--")
+    return [(grid, 1 - curve.floor - curve.scale * grid**-curve.exponent, 1.3, dashes) for grid, dashes in grids]
 
 
 def _label_axes(axes: Axes, curves: Sequence[LabelCurve]) -> None:

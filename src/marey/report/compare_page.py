@@ -224,11 +224,12 @@ def _labels(comparison: Comparison) -> str:
         name="labels",
         alt=f"Accuracy by number of labelled clips. {' '.join(told)}",
         caption="Dots are measured, with 95 % intervals. Lines are the error falling to a floor as a power of the "
-        "clips; dashed, and ending in a hollow mark, what twice the clips should bring.",
+        "clips; dashed, and ending in a hollow mark, what twice the clips should bring. Where learning is still "
+        "starting, thin lines only join the dots.",
     )
     limits = (
         "Where the curve would end is uncertain from so few sizes, and its interval holds the choice of the test "
-        "clips, not whether the curve goes on as it began."
+        "clips and the slope of late, not whether the curve goes on as it began."
     )
     return section(
         "Would more labels help?", *map(paragraph, told), picture, table_markup(labels_table(curves)), paragraph(limits)
@@ -237,6 +238,11 @@ def _labels(comparison: Comparison) -> str:
 
 def _doubling(curve: LabelCurve) -> str:
     clips, now = curve.points[-1]
+    if curve.starting:
+        return (
+            f"{curve.preset}: {estimate_text(now)} with {counted(clips, 'clip')}; it is still at the start of its "
+            f"curve, which gets steeper as labels come, so what twice as many bring cannot be told."
+        )
     if curve.doubled is None:
         return (
             f"{curve.preset}: {estimate_text(now)} with {counted(clips, 'clip')}; what more would bring cannot be told."
