@@ -9,7 +9,7 @@ from marey.data import read_manifest
 from marey.errors import UsageError
 from marey.jobs import open_model, plan, train
 from marey.jobs.choose import Wishes
-from marey.jobs.lesson import make_lesson
+from marey.jobs.lesson import make_lesson, room_when_begun
 from marey.jobs.scores import keep_model
 from marey.presets import create_model, find_preset
 from marey.training import save_checkpoint
@@ -51,3 +51,20 @@ def test_fine_tuning_keeps_the_variant_of_the_weights(small_films: Path, tmp_pat
     kept = keep_model(tmp_path / "kept.safetensors", lesson, preset, manifest.samples)
     assert kept.header["arguments"] == {"num_classes": 3, "variant": "pytorchvideo"}
     assert open_model(tmp_path / "kept.safetensors").model.state_dict().keys() == own.keys()
+
+
+def test_a_run_goes_on_with_the_batch_that_it_was_begun_with(small_films: Path, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text('{"format": 1, "batch_size": 4}')
+    assert room_when_begun(None) is None and room_when_begun(tmp_path / "none") is None
+    lesson = make_lesson(
+        find_preset("single_frame_stage"),
+        manifest := read_manifest(small_films / "annotations.csv"),
+        Wishes(),
+        clips=len(manifest),
+        device=torch.device("cpu"),
+        workers=0,
+        decoder="pyav",
+        room=room_when_begun(tmp_path),
+        use_cache=False,
+    )
+    assert lesson.batch_size == 4 and "batch 4 (memory has no room for the usual 16)" in lesson.rules
