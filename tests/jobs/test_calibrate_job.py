@@ -11,7 +11,9 @@ import pytest
 
 from marey.app.cli import main
 from marey.errors import CheckpointError, UsageError
-from marey.jobs import Trial, calibrate, evaluate, evaluate_together, open_model, predict, train, with_labels
+from marey.jobs import Silent, Trial, calibrate, evaluate, evaluate_together, open_model, predict, train, with_labels
+from marey.jobs.clips_of_run import manifest_of
+from marey.jobs.run import read_run
 from marey.jobs.scores import sample_answers
 from marey.results import Evaluation
 from marey.tasks import UNKNOWN, EventRule
@@ -84,6 +86,37 @@ def test_thresholds_are_kept_and_obeyed(run: Path, small_films: Path) -> None:
         shown = np.array([label in clip.truth for clip in evaluation.clips])
         assert rows[label]["recall"].value == (on & shown).sum() / 4
         assert rows[label]["precision"].value == (on & shown).sum() / on.sum()
+
+
+def test_clips_that_were_fitted_on_are_counted_and_told(run: Path) -> None:
+    said: list[str] = []
+
+    class Told(Silent):
+        def say(self, sentence: str) -> None:
+            if "calibrate" in sentence:
+                said.append(sentence)
+
+    told = Told()
+    calibrate(run, workers=0, narrator=told)
+    judged = evaluate(run, workers=0, narrator=told)["label"].protocol
+    assert judged["clips_calibrated_on"] == 0 and not said
+    fitted = evaluate(run, workers=0, split="val", narrator=told)["label"].protocol
+    assert fitted["clips_calibrated_on"] == 12
+    assert said == [
+        "warning: the model was calibrated on 12 of the 12 clips, so calibration error and precision and recall at its "
+        "thresholds say too little of others"
+    ]
+    manifest = manifest_of(read_run(run))
+    test = replace(manifest, samples=manifest.part("test"))
+    said.clear()
+    calibrate(run, test, workers=0, narrator=told)
+    assert said[0].startswith(f"warning: {len(test)} of the {len(test)} clips to calibrate on are test clips of")
+    assert evaluate(run, workers=0)["label"].protocol["clips_calibrated_on"] == len(test)
+    assert "clips of other data" in evaluate(run, workers=0)["label"].protocol["calibration"]
+    kept = json.loads((run / "calibration.json").read_text())
+    del kept["fitted_on"]  # as before they were kept
+    (run / "calibration.json").write_text(json.dumps(kept))
+    assert evaluate(run, workers=0)["label"].protocol["clips_calibrated_on"] == "unknown"
 
 
 def test_false_alarms_are_refused_below_what_the_hours_support_and_kept_from_there_on(run: Path) -> None:

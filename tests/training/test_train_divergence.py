@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from math import log
 from pathlib import Path
 from typing import Any
 
@@ -251,6 +252,8 @@ def test_training_in_vain_is_said(tmp_path: Path) -> None:
     assert run(blind)[1].unlearned is None  # nobody knows what chance is
     assert run(replace(blind, epochs=1), chance=1.0)[1].unlearned is None
     assert run(CALM, chance=3.0)[1].notes == ()
+    for loss, told in ((1.38629431, True), (1.375, True), (1.37, False)):  # of blind guesses among four: ln 4
+        assert bool(unlearned(Position(history=[{"loss": 1.5}, {"loss": loss}]), log(4))) == told
     losses = [{"loss": loss} for loss in (4.0, 1.0, 4.0)]
     assert unlearned(Position(history=losses, best_epoch=2), 3.0) is None  # whose weights are kept
     assert unlearned(Position(history=losses), 3.0) and unlearned(Position(history=losses), 4.0)

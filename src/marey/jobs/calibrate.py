@@ -15,6 +15,7 @@ from .calibration_file import write_calibration
 from .calibration_fit import Listener, class_means, fit_temperatures, unknown_rule, with_thresholds
 from .clips_of_run import manifest_of
 from .evaluate import clips_to_score
+from .fitted_on import tell_test_clips
 from .flow_source import tell_stored
 from .learned import learned_by, tell_shown
 from .narrate import Narrator, Silent, tell_left_out
@@ -118,6 +119,8 @@ def calibrate(
     kept, outputs = listen.outputs(samples, manifest.source, what="calibrate", features=unknown == "distance")
     truth, samples = truth[kept], [samples[index] for index in kept]
     shown = tell_shown(samples, learned_by(trained.path), narrator)
+    if data is not None:
+        tell_test_clips(samples, folder, narrator)
     logits = outputs.logits.numpy()
     where = f"the {counted(len(samples), f'{split} clip' if split != 'all' else 'clip')} of {manifest.source}"
     temperature, protocol = fit_temperatures(task, logits, truth, narrator)
@@ -134,7 +137,8 @@ def calibrate(
     if unknown is not None:
         means = class_means(listen, folder, root if data is None else None) if unknown == "distance" else None
         rule = unknown_rule(task, outputs, by=unknown, accept=accept or ACCEPT, means=means, where=where)
-    found = Calibration(file_hash(file), temperature, {}, rule, background, protocol)
+    fitted_on = tuple((sample.path, sample.start_s, sample.end_s) for sample in samples)
+    found = Calibration(file_hash(file), temperature, {}, rule, background, protocol, fitted_on)
     if wanted:
         found = with_thresholds(replace(trained, calibration=found), samples, outputs, truth, wanted, where, narrator)
     tell_left_out(narrator, listen.quarantine.reasons)

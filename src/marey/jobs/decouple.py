@@ -27,12 +27,12 @@ from ..models import VideoModel, last_layers, read_by, with_nearest_means
 from ..nn import NearestMean, StandardLinear
 from ..tasks.long_tail import TAUS, tau_normalized
 from ..training import Fitted, Recipe, fit, sampled_order, soft_cross_entropy
+from .clip_features import PROBED
 from .learn import one_thread
 from .rules import LINEAR_BATCH, LINEAR_RECIPE
 
 METHODS = ("crt", "ncm", "tau", "lws")
 LWS_EPOCHS, LWS_STEPS, LWS_RATE = 5, 100, 0.2  # steps of an epoch, at least
-PROBED = 8  # clips on which the last layers are found
 
 Clips = tuple[Tensor, Tensor]  # (n, ...) encoded, (n, classes) targets
 

@@ -16,6 +16,7 @@ from ..results import Evaluation
 from ..tasks import Recognition, class_thresholds
 from ..tasks.long_tail import SHOTS, class_counts, parse_shots, shot_classes
 from .clips_of_run import found_again, manifest_of
+from .fitted_on import tell_fitted
 from .flow_source import tell_stored
 from .learned import Learned, learned_by, tell_shown
 from .narrate import Narrator, Silent, tell_left_out, timed
@@ -151,6 +152,8 @@ def score(
     scores = np.stack([answer.probabilities for answer in answers])
     protocol = stamp(trained, quarantine, views=views, clips=len(kept), split=split)
     protocol["clips_trained_on"] = tell_shown(kept, learned, narrator)
+    if trained.calibration is not None:
+        protocol["clips_calibrated_on"] = tell_fitted(kept, trained.calibration, narrator)
     unknown = unknown_clips(trained, answers)
     if unknown is not None:
         protocol["unknown_clips"] = int(unknown.sum())

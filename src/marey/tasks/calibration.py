@@ -70,6 +70,7 @@ class Calibration:
     unknown      what is unlike anything the model was taught; None where everything is taken for a known class
     background   the class that means that nothing happens, of which no events are made
     protocol     on what and how it was fitted, and what came of it
+    fitted_on    (path, start_s, end_s) of every clip that it was fitted on; None where they were not kept
     """
 
     checkpoint: str
@@ -78,6 +79,7 @@ class Calibration:
     unknown: UnknownRule | None = None
     background: str | None = None
     protocol: Mapping[str, Any] = field(default_factory=dict)
+    fitted_on: tuple[tuple[str, float | None, float | None], ...] | None = None
 
     @property
     def reads_features(self) -> bool:
@@ -102,7 +104,9 @@ class Calibration:
         """What a protocol stamp says of it."""
         several = len(self.temperature) > 1
         warm = ", ".join(f"{head} {t:.3g}" if several else f"{t:.3g}" for head, t in self.temperature.items())
-        parts = [f"temperature {warm} on {self.protocol.get('clips')} {self.protocol.get('split')} clips"]
+        split = self.protocol.get("split")
+        some = f"{split} clips" if split != "all" else "clips of other data"
+        parts = [f"temperature {warm} on {self.protocol.get('clips')} {some}"]
         if self.thresholds:
             parts.append(f"thresholds for {self.protocol.get('wanted')}")
         if self.unknown:
@@ -121,6 +125,7 @@ class Calibration:
             "thresholds": {head: dict(values) for head, values in self.thresholds.items()},
             "background": self.background,
             "protocol": dict(self.protocol),
+            "fitted_on": self.fitted_on,
             "unknown": rule
             and {
                 "by": rule.by,
@@ -135,7 +140,7 @@ class Calibration:
         """The inverse of `to_dict`; ValueError, KeyError or TypeError for what is none."""
         if data["format"] != FORMAT:
             raise ValueError(f"its format is {data['format']} and this version reads {FORMAT}")
-        rule = data["unknown"]
+        rule, fitted_on = data["unknown"], data.get("fitted_on")  # files of before kept none
         if rule is not None:
             means = rule["means"] and ClassMeans(**{name: _unpacked(array) for name, array in rule["means"].items()})
             known = tuple(_unpacked(rule["known"]).tolist())
@@ -147,6 +152,7 @@ class Calibration:
             unknown=rule,
             background=data["background"],
             protocol=data["protocol"],
+            fitted_on=fitted_on and tuple((path, start_s, end_s) for path, start_s, end_s in fitted_on),
         )
 
 

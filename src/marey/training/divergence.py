@@ -17,6 +17,7 @@ SHARE = 10  # of a short run, one part in so many is too long
 FEWEST = 3  # steps, in the shortest run
 GOOD_EVERY = 200  # steps; so many are lost at most, and those it took to know
 HALVINGS = 5
+LEAST_GAIN = 0.01  # of the loss of blind guesses; what gains less has learned nothing that can be told from them
 
 
 class Diverged(MareyError):
@@ -76,14 +77,14 @@ def judge_validation(at: Position, loss: float, rate: float) -> None:
 
 
 def unlearned(at: Position, chance: float | None) -> str | None:
-    """What is to be told of a finished run whose loss is no better than `chance`, that of blind guesses.
+    """What is to be told of a finished run whose loss is hardly better than `chance`, that of blind guesses.
 
     None for others, and for a single epoch, whose mean has the steps before anything was learned.
     """
     if chance is None or len(at.history) == 1:
         return None
     loss = at.history[(at.best_epoch or len(at.history)) - 1]["loss"]
-    if loss < chance:
+    if loss < (1 - LEAST_GAIN) * chance:
         return None
     return (
         f"Training has not learned: its loss ended at {loss:.3g}, and blind guesses have {chance:.3g}; "
