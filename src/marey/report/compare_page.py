@@ -167,8 +167,8 @@ def _orders(comparison: Comparison) -> str:
     table = order_p_table(comparison.orders)
     if table.rows:
         told_p = (
-            "p is of the same test, between the answers of one model to the same clips, corrected for the orders. A "
-            "dash: the model looks at nothing but what moves, so a frame that stands still tells it nothing."
+            "p is of the same test, between the answers of one model to the same clips, corrected for the orders. What "
+            "looks at nothing but what moves is not asked about a frame that stands still, which tells it nothing."
         )
         parts = [table_markup(table), paragraph(told_p), *parts]
     return section("Does your data need motion?", told, picture, *parts)
