@@ -116,6 +116,18 @@ def test_an_interrupted_comparison_goes_on(
     (compared.folder / "comparison.json").write_text(before)
 
 
+def test_other_candidates_than_it_was_begun_with_are_refused(compared: Compared, small_films: Path) -> None:
+    kept = {name: (compared.folder / name).read_text() for name in ("comparison.json", "ladder.json")}
+    held = json.loads(kept["ladder.json"])
+    held["shares"]["another"] = held["shares"].pop("motion")
+    (compared.folder / "comparison.json").unlink()
+    (compared.folder / "ladder.json").write_text(json.dumps(held))
+    with pytest.raises(UsageError, match="was begun with single_frame_stage, another, and the usual candidates are"):
+        again(compared.folder, small_films)
+    for name, text in kept.items():
+        (compared.folder / name).write_text(text)
+
+
 def test_a_comparison_is_no_run_of_a_model(compared: Compared, small_films: Path) -> None:
     with pytest.raises(UsageError, match="was made by compare: it holds what several models said, and none of them"):
         evaluate(compared.folder)

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from marey.data import Manifest, Quarantine, Sample, grouped_folds, unit_of
+from marey.errors import MareyError, VideoError
 from marey.jobs.compare import part_of
 from marey.jobs.contender import Contender
 from marey.jobs.fold_answers import FoldAnswers
@@ -34,6 +35,7 @@ class Hand:
     told: list[tuple[int, int]] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     tried: list[tuple[str, int, int]] = field(default_factory=list)
+    failing: tuple[str, ...] = ()
 
     def say(self, sentence: str) -> None:
         self.said.append(sentence)
@@ -77,8 +79,12 @@ def a_race(folder: Path, hand: Hand, right: Mapping[str, Mapping[int, float]], m
             kept=folder / name,
         )
 
-    def try_fold(one: Contender, of: Manifest, fold: int, part: Any, *_: Any) -> None:
+    def try_fold(one: Contender, of: Manifest, fold: int, part: Any, quarantine: Quarantine, _: Any) -> None:
         name, epochs = one.preset.name, one.share.epochs
+        if name in hand.failing:
+            raise MareyError("the loss became nan at step 1")
+        if name == "motion":
+            quarantine.add(VideoError("v7.mp4", "it has no motion vectors"))
         hand.tried.append((name, fold, epochs))
         seconds = 2 * epochs if name in NETWORKS else 1
         hand.spent_s += seconds
@@ -88,7 +94,9 @@ def a_race(folder: Path, hand: Hand, right: Mapping[str, Mapping[int, float]], m
         facts = {"seconds": seconds, "history": [{}] * epochs}
         write_json(one.file(fold).with_suffix(".json"), facts)
         scores = np.eye(2)[np.where(wrong, 1 - truth, truth)]
-        FoldAnswers(part.test, scores, {}, ("the loss became nan",) * (fold == 3)).write(one.file(fold))
+        FoldAnswers(part.test, scores, dict(quarantine.reasons), ("the loss became nan",) * (fold == 3)).write(
+            one.file(fold)
+        )
 
     monkeypatch.setattr("marey.jobs.race.try_fold", try_fold)
     monkeypatch.setattr("marey.jobs.race.ask_orders", lambda *_: None)
@@ -187,6 +195,38 @@ def test_the_time_that_it_takes_is_told_from_beginning_to_end(tmp_path: Path, mo
     assert done == sorted(done) and all(total <= 1000 for _, total in hand.told)
     assert hand.told[0][0] == 0 and hand.told[-1][0] == hand.told[-1][1]
     assert all(done < total for done, total in hand.told[:-1])
+
+
+def test_one_that_cannot_be_trained_costs_the_others_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    race = a_race(tmp_path, Hand(failing=("r2plus1d_stage", "motion_appearance")), RIGHT, monkeypatch)
+    race.run()
+    found = shares_of(race)
+    assert found[FRAME][1] == found["motion"][1] == [0, 1, 2, 3] and not found["r2plus1d_stage"][1]
+    assert race.stopped["r2plus1d_stage"] == "it could not be trained: the loss became nan at step 1"
+    with pytest.raises(MareyError, match="nan"):  # with which all others would be compared
+        a_race(tmp_path / "again", Hand(failing=(FRAME,)), RIGHT, monkeypatch).run()
+
+
+def test_what_cannot_be_asked_further_keeps_its_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, seed: int) -> None:
+        raise MareyError("none of the 2 clips to learn from can be read")
+
+    hand = Hand()
+    race = a_race(tmp_path, hand, RIGHT, monkeypatch)
+    race.run()
+    monkeypatch.setattr("marey.jobs.race.ask_with_fewer", fail)
+    race.ask_further()
+    assert f"{FRAME} is asked no further: none of the 2 clips to learn from can be read" in hand.said
+    assert shares_of(race)[FRAME][1] == [0, 1, 2, 3]
+
+
+def test_videos_are_unreadable_for_whom_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(2):  # the second time, all is done already
+        race = a_race(tmp_path, Hand(), RIGHT, monkeypatch)
+        race.run()
+        plain, (note,) = race.unreadable()
+        assert not plain
+        assert note == f"motion could not read 1 video that {FRAME} could, such as v7.mp4: it has no motion vectors."
 
 
 def test_little_more_is_not_worth_learning_again() -> None:

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from ..data import Manifest, Sample
+from ..data import Manifest, Sample, drawn_together
 from ..errors import UsageError
 from ..report import counted
 from ..tasks import UNKNOWN, WAYS, Calibration, Recognition
@@ -126,7 +126,7 @@ def calibrate(
     temperature, protocol = fit_temperatures(task, logits, truth, narrator)
     protocol = {
         "clips": len(samples),
-        "groups": len({index if s.group is None else (s.group,) for index, s in enumerate(samples)}),
+        "groups": len(set(drawn_together(samples) or range(len(samples)))),
         "split": split,
         "source": manifest.source,
         "missing_videos": len(listen.quarantine.reasons),

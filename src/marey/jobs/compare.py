@@ -1,10 +1,10 @@
 """Several models under one budget on the same data: performance, generalization and efficiency side by side.
 
 Protocol: grouped folds of all clips that are not declared as test. Every candidate is trained in the first fold; the
-better half goes on to the second, the better half of those to all others, and with them the single-frame model and
-whoever costs next to nothing; see `halving` and `race`. Scores are of clips whose groups the model never saw, and
-differences are paired on the clips that both answered. Which is recommended is decided by the candidates that were
-tried in all folds.
+better half goes on to the second, the better half of those to all others, the single-frame model always among them,
+and with them whoever costs next to nothing; see `halving` and `race`. Scores are of clips whose groups the model never
+saw, and differences are paired on the clips that both answered. Which is recommended is decided by the candidates that
+were tried in all folds.
 """
 
 from collections import Counter
@@ -146,7 +146,8 @@ def compare(
             race.run()
             left_out |= {c.preset.name: race.stopped[c.preset.name] for c in contenders if not c.done(folds)}
             race.ask_further()
-        tell_left_out(narrator, contest.quarantine.reasons)
+            unreadable, less = race.unreadable()
+        tell_left_out(narrator, unreadable)
         shared = {name: value for name, value in asked.items() if name not in ("presets", "budget", "folds", "max_bad")}
         with timed(narrator, "report"):
             result = summarize(
@@ -159,8 +160,9 @@ def compare(
                 notes=[
                     *(f"{name} was left out: {why}." for name, why in left_out.items()),
                     *(note for c in contenders for note in c.notes(c.done(folds))),
+                    *less,
                 ],
-                left_out=contest.quarantine.reasons,
+                left_out=unreadable,
                 command=lambda preset: command_line("train", {**shared, "preset": preset}, defaults),
             )
             clock.keep()

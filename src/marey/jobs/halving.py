@@ -108,7 +108,7 @@ def trainings(candidates: int, folds: int) -> float:
 def go_on(scores: Mapping[str, float], rung: int, *, always: str, cheap: Collection[str], of: int) -> list[str]:
     """The best, as many as the rung has places for `of` candidates, in the order of `scores`.
 
-    Beside them `always`, and those that are so `cheap` that stopping them would save nothing.
+    `always` is among them; beside them go those that are so `cheap` that stopping them would save nothing.
     """
     best = sorted((name for name in scores if name != always), key=lambda name: -scores[name])
     kept = {always, *best[: max(1, places(of, rung) - (always in scores))], *cheap}

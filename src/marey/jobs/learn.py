@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data import FrameStore, Manifest, Quarantine, Sample, TrainingBatches, view_batches
+from ..errors import DataError, counted
 from ..nn.lora import merge_adapters
 from ..tasks import Recognition, mirror_columns
 from ..training import (
@@ -98,6 +99,8 @@ def learn_head(
     """Train the classifier on encoded clips: index of the sample -> (views, ...)."""
     model, device, task = lesson.model.to(lesson.device), lesson.device, lesson.task
     kept = sorted(encoded)
+    if not kept:
+        raise DataError(f"none of the {counted(len(train), 'clip')} to learn from can be read")
     inputs = torch.stack([encoded[index][0] for index in kept]).to(device)
     targets = task.targets([train[index] for index in kept]).to(device)
     loss = loss_of(lesson, targets)
@@ -163,6 +166,8 @@ def _learn_whole(
     budget = int(STORE_FRACTION * (free_bytes(torch.device("cpu")) or 0))
     tell = progress_of(narrator, "decode")
     in_memory = store.fill(quarantine, budget_bytes=budget, workers=max(1, lesson.workers), progress=tell)
+    if train and all(sample.path in quarantine.reasons for sample in train):
+        raise DataError(f"none of the {counted(len(train), 'clip')} to learn from can be read")
     if not in_memory:
         narrator.say("the frames do not fit in memory, so every epoch decodes them anew")
     batches = TrainingBatches(

@@ -51,6 +51,11 @@ def line_up(contest: Contest, ladder: Sequence[Preset], run: Run) -> tuple[list[
     file = run.folder / LADDER_FILE
     if file.exists():
         held = json.loads(file.read_text(encoding="utf-8"))
+        if held["shares"].keys() != {preset.name for preset in ladder}:
+            raise UsageError(
+                f"{run.folder} was begun with {', '.join(held['shares'])}, and the usual candidates are others now, as "
+                "weights were installed or removed, or Marey is another; give another --out"
+            )
         costs = {name: Plan(**cost) for name, cost in held["costs"].items()}
         shares: dict[str, Share | str] = {
             name: share if isinstance(share, str) else Share(**share) for name, share in held["shares"].items()

@@ -1,11 +1,13 @@
 """The race of a comparison: who goes on from rung to rung, who learns longer, what the best are asked afterwards."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ..data import Quarantine
+from ..errors import MareyError
 from ..report import counted
 from .contender import CHANGED, SHARES, Contender, ask_orders, ask_with_fewer, has_order, try_fold
 from .halving import Clock, Share, go_on, longer, places, rungs
@@ -57,6 +59,7 @@ class Race:
     outlook: Outlook
     file: Path
     stopped: dict[str, str] = field(default_factory=dict)
+    _quarantines: dict[Contender, Quarantine] = field(default_factory=dict)
 
     def run(self) -> None:
         """Train rung by rung."""
@@ -84,20 +87,46 @@ class Race:
         manifest, parts, seed = self.contest.manifest, self.contest.parts, self.contest.seed
         for contender in finalists:
             if _is_asked_orders(contender) and _orders_s(contender, len(folds)) < clock.left_s:
-                ask_orders(contender, manifest, parts, *self._told)
+                with self._spared(contender):
+                    ask_orders(contender, manifest, parts, *self._told(contender))
                 clock.keep()
         asked = list(dict.fromkeys((finalists[0], self.contenders[0])))
         for place, contender in enumerate(asked):
             for fold in folds:
                 self.outlook.plan(sum((len(folds) - fold * (c is contender)) * _labels_s(c) for c in asked[place:]))
                 if _labels_s(contender) < clock.left_s:
-                    ask_with_fewer(contender, manifest, fold, parts[fold], *self._told, seed=seed)
+                    with self._spared(contender):
+                        ask_with_fewer(contender, manifest, fold, parts[fold], *self._told(contender), seed=seed)
                     clock.keep()
         self.outlook.end()
 
-    @property
-    def _told(self) -> tuple[Quarantine, Narrator]:
-        return self.contest.quarantine, Ticking(self.contest.narrator, self.outlook.tick)
+    @contextmanager
+    def _spared(self, contender: Contender) -> Iterator[None]:
+        """What a candidate cannot be asked further, as too few of its clips can be read, costs no answer it gave."""
+        try:
+            yield
+        except MareyError as error:
+            self.contest.narrator.say(f"{contender.preset.name} is asked no further: {error}")
+
+    def unreadable(self) -> tuple[dict[str, str], list[str]]:
+        """Path -> why, of videos that the single-frame model could not read; a sentence for each that read fewer."""
+        first, *others = self.contenders
+        plain, notes = self._quarantine(first).reasons, list[str]()
+        for contender in others:
+            more = {path: why for path, why in self._quarantine(contender).reasons.items() if path not in plain}
+            if more:
+                path, why = next(iter(more.items()))
+                some = f"{counted(len(more), 'video')} that {first.preset.name} could, such as {path}: {why}"
+                notes.append(f"{contender.preset.name} could not read {some}.")
+        return plain, notes
+
+    def _quarantine(self, contender: Contender) -> Quarantine:
+        """One for each: a video without motion vectors is good for others."""
+        asked = self.contest.quarantine
+        return self._quarantines.setdefault(contender, Quarantine(total=asked.total, limit=asked.limit))
+
+    def _told(self, contender: Contender) -> tuple[Quarantine, Narrator]:
+        return self._quarantine(contender), Ticking(self.contest.narrator, self.outlook.tick)
 
     @property
     def _folds(self) -> int:
@@ -114,11 +143,18 @@ class Race:
                 if contender is not self.contenders[0] and contest.clock.left_s < _expected_s(contender):
                     done = counted(len(contender.done(self._folds)), "fold")
                     return f"the budget was over after {done} of {counted(contender.share.epochs, 'epoch')}"
-                with timed(contest.narrator, f"{name}, fold {fold + 1}"):
-                    try_fold(contender, contest.manifest, fold, contest.parts[fold], *self._told)
+                try:
+                    with timed(contest.narrator, f"{name}, fold {fold + 1}"):
+                        try_fold(contender, contest.manifest, fold, contest.parts[fold], *self._told(contender))
+                except MareyError as error:  # one that cannot be trained is no reason to lose the others
+                    if contender is self.contenders[0]:
+                        raise
+                    return f"it could not be trained: {error}"
                 contest.clock.keep()
                 for note in contender.notes([fold]):
                     contest.narrator.say(note)
+            else:
+                self._quarantine(contender).reasons.update(contender.read(fold).quarantined)
             if (
                 rivals
                 and fold == folds[0]

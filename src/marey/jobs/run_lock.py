@@ -71,6 +71,7 @@ def _locked(folder: Path) -> int | None:
                 f"{folder} is being written by {writer}; wait until that ends or stop it, or give another --out"
             ) from None
         except OSError:
+            path.unlink(missing_ok=True)
             os.close(file)
             return None
         os.close(file)  # its holder removed it between the two calls

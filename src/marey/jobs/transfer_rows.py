@@ -33,7 +33,11 @@ def summarize(run: Run, trials: Mapping[str, Trial], *, notes: Sequence[str]) ->
     best = max(ways, key=lambda way: (way.score.value, -way.train_minutes))
     tested = evaluations[first]
     kind = "validation" if tested.protocol["split"] == "val" else tested.protocol["split"]
-    same = {name: value for name, value in tested.protocol.items() if name not in ("checkpoint", "clips", "split")}
+    same = {
+        name: value
+        for name, value in tested.protocol.items()
+        if name not in ("checkpoint", "clips", "clips_trained_on", "split")
+    }
     return TransferTable(
         title=run.folder.name,
         protocol={
