@@ -1,14 +1,16 @@
 """What is taught to which network: only what answers clips, and the variant that the weights were saved with."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from marey.data import read_manifest
-from marey.errors import UsageError
-from marey.jobs import open_model, plan, train
+from marey.data import Quarantine, read_manifest
+from marey.errors import DataError, UsageError
+from marey.jobs import Silent, open_model, plan, train
 from marey.jobs.choose import Wishes
+from marey.jobs.learn import learn
 from marey.jobs.lesson import make_lesson, room_when_begun
 from marey.jobs.scores import keep_model
 from marey.presets import create_model, find_preset
@@ -68,3 +70,21 @@ def test_a_run_goes_on_with_the_batch_that_it_was_begun_with(small_films: Path, 
         use_cache=False,
     )
     assert lesson.batch_size == 4 and "batch 4 (memory has no room for the usual 16)" in lesson.rules
+
+
+@pytest.mark.parametrize("preset", ["motion", "single_frame_stage"])  # a frozen encoder, and a whole network
+def test_nothing_can_be_learned_from_clips_that_cannot_be_read(small_films: Path, tmp_path: Path, preset: str) -> None:
+    manifest = read_manifest(small_films / "annotations.csv")
+    lost = [replace(sample, path=str(tmp_path / "lost.mp4")) for sample in manifest.samples[:2]]
+    lesson = make_lesson(
+        find_preset(preset),
+        manifest,
+        Wishes(),
+        clips=len(lost),
+        device=torch.device("cpu"),
+        workers=0,
+        decoder="pyav",
+        use_cache=False,
+    )
+    with pytest.raises(DataError, match="none of the 2 clips to learn from can be read"):
+        learn(lesson, manifest, lost, [], out=None, quarantine=Quarantine(total=9), narrator=Silent())
