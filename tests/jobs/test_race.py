@@ -63,7 +63,7 @@ def a_race(folder: Path, hand: Hand, right: Mapping[str, Mapping[int, float]], m
         decoder="pyav",
         seed=0,
         use_cache=False,
-        quarantine=Quarantine(total=len(manifest)),
+        max_bad=3,
         clock=clock,
         narrator=hand,
     )

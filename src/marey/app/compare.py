@@ -1,7 +1,6 @@
 """The command compare: several presets under one budget."""
 
 import re
-import shlex
 from typing import Annotated
 
 import typer
@@ -11,7 +10,7 @@ from . import options as o
 from . import show
 from .checks import checked, data_exists, place_is_free
 from .console import Terminal, print_json, print_table, print_text
-from .train import Interrupted
+from .train import resumable
 
 UNITS = {"s": 1 / 60, "m": 1.0, "h": 60.0, "": 1.0}
 
@@ -57,33 +56,25 @@ def compare(
     from ..jobs import compare as job
     from ..report import costs_table
 
-    with Terminal(quiet=quiet, verbose=verbose) as terminal:
-        try:
-            found = job(
-                data,
-                presets=[name for given in presets or () for name in given.split(",") if name],
-                budget=minutes_of(budget),
-                folds=folds,
-                out=out,
-                kind=kind,
-                root=root,
-                group_by=group_by,
-                edits=o.class_edits(merge, rename, leave_out),
-                max_bad=max_bad,
-                use_cache=not no_cache,
-                device=device,
-                decoder=decoder,
-                workers=workers,
-                seed=seed,
-                narrator=terminal,
-            )
-        except KeyboardInterrupt as stop:
-            if not stop.args:  # before there was a folder
-                raise
-            again = f"--out {shlex.quote(str(stop.args[0]))}"
-            raise Interrupted(
-                f"interrupted; every fold that is done is kept: give the same command with {again} to go on"
-            ) from None
+    with Terminal(quiet=quiet, verbose=verbose) as terminal, resumable("every fold that is done"):
+        found = job(
+            data,
+            presets=[name for given in presets or () for name in given.split(",") if name],
+            budget=minutes_of(budget),
+            folds=folds,
+            out=out,
+            kind=kind,
+            root=root,
+            group_by=group_by,
+            edits=o.class_edits(merge, rename, leave_out),
+            max_bad=max_bad,
+            use_cache=not no_cache,
+            device=device,
+            decoder=decoder,
+            workers=workers,
+            seed=seed,
+            narrator=terminal,
+        )
     if json:
         print_json(found.to_dict())
         return

@@ -1,7 +1,8 @@
 """The command train: one run, or grouped folds."""
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any
@@ -97,6 +98,18 @@ class Interrupted(MareyError):
     exit_code = INTERRUPTED
 
 
+@contextmanager
+def resumable(kept: str) -> Iterator[None]:
+    """Ctrl-C in a job that has a folder by then tells what is `kept` there and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        if not stop.args:  # before there was a folder
+            raise
+        again = f"--out {shlex.quote(str(stop.args[0]))}"
+        raise Interrupted(f"interrupted; {kept} is kept: give the same command with {again} to go on") from None
+
+
 def train(
     data: o.Data,
     preset: o.PresetName = None,
@@ -148,15 +161,9 @@ def train(
         raise UsageError("--fold-seeds has no effect without --folds; add it, or drop both")
     if folds == "splits" and fold_seeds != FOLD_SEEDS:
         raise UsageError("--fold-seeds has no effect on --folds splits, which are as they are; drop it")
-    with Terminal(quiet=quiet, verbose=verbose) as terminal:
-        try:
-            result, rows = _work({**flags, "edits": o.class_edits(merge, rename, leave_out), "narrator": terminal})
-        except KeyboardInterrupt as stop:
-            if not stop.args:  # before there was a run
-                raise
-            kept = "what the run saved" if folds is None else "every fold that is done"
-            out_again = f"--out {shlex.quote(str(stop.args[0]))}"
-            raise Interrupted(f"interrupted; {kept} is kept: give the same command with {out_again} to go on") from None
+    kept = "what the run saved" if folds is None else "every fold that is done"
+    with Terminal(quiet=quiet, verbose=verbose) as terminal, resumable(kept):
+        result, rows = _work({**flags, "edits": o.class_edits(merge, rename, leave_out), "narrator": terminal})
     if not rows:  # not the main process of several
         return
     if json:

@@ -1,6 +1,5 @@
 """The command transfer: from scratch and from what a network has learned elsewhere, side by side on the same clips."""
 
-import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +10,7 @@ from ..errors import UsageError
 from . import options as o
 from .checks import data_exists, model_exists, one_of, place_is_free
 from .console import Terminal, print_json, print_table, print_text
-from .train import Epochs, Interrupted
+from .train import Epochs, resumable
 
 WAYS = ("original", "fixed", "full", "lora")
 
@@ -64,32 +63,24 @@ def transfer(
     from ..jobs import transfer as job
     from ..report import ways_table
 
-    with Terminal(quiet=quiet, verbose=verbose) as terminal:
-        try:
-            found = job(
-                data,
-                start_from=start_from,
-                ways=_names(ways),
-                out=out,
-                kind=kind,
-                root=root,
-                group_by=group_by,
-                edits=o.class_edits(merge, rename, leave_out),
-                epochs=epochs,
-                max_bad=max_bad,
-                device=device,
-                flow=flow,
-                workers=workers,
-                seed=seed,
-                narrator=terminal,
-            )
-        except KeyboardInterrupt as stop:
-            if not stop.args:  # before there was a folder
-                raise
-            again = f"--out {shlex.quote(str(stop.args[0]))}"
-            raise Interrupted(
-                f"interrupted; what the ways saved is kept: give the same command with {again} to go on"
-            ) from None
+    with Terminal(quiet=quiet, verbose=verbose) as terminal, resumable("what the ways saved"):
+        found = job(
+            data,
+            start_from=start_from,
+            ways=_names(ways),
+            out=out,
+            kind=kind,
+            root=root,
+            group_by=group_by,
+            edits=o.class_edits(merge, rename, leave_out),
+            epochs=epochs,
+            max_bad=max_bad,
+            device=device,
+            flow=flow,
+            workers=workers,
+            seed=seed,
+            narrator=terminal,
+        )
     if json:
         print_json(found.to_dict())
         return

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data import Manifest, Quarantine, grouped_folds, unit_of
+from ..data import Manifest, grouped_folds, unit_of
 from ..errors import UsageError
 from ..presets import Preset, find_preset, imagenet_is_installed
 from ..report import counted, duration_text
@@ -135,7 +135,7 @@ def compare(
             decoder=reader,
             seed=seed,
             use_cache=use_cache,
-            quarantine=Quarantine(total=len(manifest), limit=max_bad),
+            max_bad=max_bad,
             clock=clock,
             narrator=narrator,
         )

@@ -7,7 +7,7 @@ from math import ceil
 
 import torch
 
-from ..data import Manifest, Quarantine
+from ..data import Manifest
 from ..errors import DataError, MissingExtra, UsageError, VideoError
 from ..presets import Preset
 from ..report import duration_text
@@ -41,7 +41,7 @@ class Contest:
     decoder: DecoderName
     seed: int
     use_cache: bool
-    quarantine: Quarantine
+    max_bad: int
     clock: Clock
     narrator: Narrator
 

@@ -122,8 +122,8 @@ class Race:
 
     def _quarantine(self, contender: Contender) -> Quarantine:
         """One for each: a video without motion vectors is good for others."""
-        asked = self.contest.quarantine
-        return self._quarantines.setdefault(contender, Quarantine(total=asked.total, limit=asked.limit))
+        fresh = Quarantine(total=len(self.contest.manifest), limit=self.contest.max_bad)
+        return self._quarantines.setdefault(contender, fresh)
 
     def _told(self, contender: Contender) -> tuple[Quarantine, Narrator]:
         return self._quarantine(contender), Ticking(self.contest.narrator, self.outlook.tick)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import listed
-from ..metrics import holm, paired_difference, sign_flip_test
+from ..metrics import paired_difference, sign_flip_tests
 from ..report import beyond_chance, counted, difference_text, duration_text, estimate_text
 from ..results import Evaluation, TransferTable, TransferWay
 from ..training import read_history
@@ -62,12 +62,12 @@ def _way(
 ) -> TransferWay:
     metrics, history = evaluations[way].metrics, read_history(trial.folder)
     efficiency = json.loads((trial.folder / "evaluation.json").read_text(encoding="utf-8"))["efficiency"]
-    right, groups = _right(evaluations[way], evaluations[first])
+    mine, theirs, groups = _right(evaluations[way], evaluations[first])
     return TransferWay(
         way=way,
         score=metrics["top1"],
         balanced=metrics["mean_per_class"],
-        gain=None if way == first else paired_difference(*right, groups=groups),
+        gain=None if way == first else paired_difference(mine, theirs, groups=groups),
         p_value=None if way == first else p_values[way, first],
         params=read_run(trial.folder).info["params_that_learn"],
         train_minutes=efficiency["train_minutes"],
@@ -78,22 +78,19 @@ def _way(
 
 def _p_values(evaluations: Mapping[str, Evaluation]) -> dict[Pair, float]:
     """Both orders of each two ways -> p that they are right equally often, corrected for the number of pairs."""
-    pairs = list(combinations(evaluations, 2))
-    tests = []
-    for one, other in pairs:
-        right, groups = _right(evaluations[one], evaluations[other])
-        tests.append(sign_flip_test(*right, groups=groups))
-    found = dict(zip(pairs, holm(tests).tolist(), strict=True))
+    found = sign_flip_tests(
+        {(one, other): _right(evaluations[one], evaluations[other]) for one, other in combinations(evaluations, 2)}
+    )
     return found | {(other, one): p for (one, other), p in found.items()}
 
 
-def _right(one: Evaluation, other: Evaluation) -> tuple[np.ndarray, list[str | None] | None]:
-    """(2, clips): right (1) or wrong (0) of two ways on the clips that both could read; and the clips' groups."""
+def _right(one: Evaluation, other: Evaluation) -> tuple[np.ndarray, np.ndarray, list[str | None] | None]:
+    """Right (1) or wrong (0) of one and of the other, and the groups, of the clips that both could read."""
     answers = [{(clip.path, clip.start_s, clip.end_s): clip for clip in some.clips} for some in (one, other)]
     both = [(clip, answers[1][key]) for key, clip in answers[0].items() if key in answers[1]]
     groups = [clip.group for clip, _ in both]  # as the evaluation has drawn them together
-    right = np.array([[clip.right for clip in pair] for pair in both], np.float64).T
-    return right, groups if any(groups) else None
+    right = np.array([[clip.right for clip in pair] for pair in both], np.float64)
+    return right[:, 0], right[:, 1], groups if any(groups) else None
 
 
 def _reason(best: TransferWay, ways: Sequence[TransferWay], p_values: Mapping[Pair, float]) -> str:

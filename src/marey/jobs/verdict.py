@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..data import Manifest
-from ..metrics import estimate_class_mean, estimate_mean, fit_label_curve, holm, paired_difference, sign_flip_test
+from ..metrics import estimate_class_mean, estimate_mean, fit_label_curve, paired_difference, sign_flip_tests
 from ..report import MOST_CLIPS, beats_guessing, duration_text, render_comparison, write_text
 from ..results import Candidate, ClipScore, Comparison, Estimate, Guess, LabelCurve, OrderTest
 from ..tasks import Recognition
@@ -86,21 +86,18 @@ class Pooled:
         before anything was tried, and of all pairs of others, as which is best is known from the same clips only."""
         pairs, found = list(combinations(answers, 2)), {}
         for family in ([pair for pair in pairs if single in pair], [pair for pair in pairs if single not in pair]):
-            tests = []
-            for pair in family:
-                mine, theirs, groups = self.paired(answers, *pair)
-                tests.append(sign_flip_test(mine, theirs, groups=groups))
-            found |= dict(zip(map(frozenset, family), holm(tests).tolist(), strict=True))
+            found |= sign_flip_tests({frozenset(pair): self.paired(answers, *pair) for pair in family})
         return found
 
     def guess(self, answers: Mapping[str, Answers], best: str) -> Guess:
         """Always answering the most frequent class of all clips, against `best` of these models."""
         usual = np.bincount(self.truth, minlength=len(self.labels)).argmax()
-        tests = []
-        for found in answers.values():
-            always = (self.truth[found.index] == usual).astype(float)
-            tests.append(sign_flip_test(found.right(self.truth), always, groups=self.among(found.index)))
-        p_values = dict(zip(answers, holm(tests).tolist(), strict=True))
+        p_values = sign_flip_tests(
+            {
+                name: (found.right(self.truth), self.truth[found.index] == usual, self.among(found.index))
+                for name, found in answers.items()
+            }
+        )
         share = float((self.truth[answers[best].index] == usual).mean())
         return Guess(self.labels[usual], share, p_values[best])
 
@@ -241,11 +238,8 @@ def _order_test(data: Pooled, contender: Contender) -> OrderTest | None:
                 per_class[label][order] = float(right[truth == number].mean())
     overall = {order: data.mean(answers) for order, answers in found.items()}
     asked = [order for order in CHANGED if order != "frozen" or _sees_frames(contender, folds)]
-    tests = []
-    for order in asked:
-        filmed, changed, units = data.paired(found, "as filmed", order)
-        tests.append(sign_flip_test(filmed, changed, groups=units))
-    return OrderTest(contender.preset.name, overall, per_class, dict(zip(asked, holm(tests).tolist(), strict=True)))
+    p_values = sign_flip_tests({order: data.paired(found, "as filmed", order) for order in asked})
+    return OrderTest(contender.preset.name, overall, per_class, p_values)
 
 
 def _sees_frames(contender: Contender, folds: Sequence[int]) -> bool:

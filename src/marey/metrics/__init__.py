@@ -34,7 +34,7 @@ from .intervals import (
 from .label_curve import LabelFit, fit_label_curve
 from .labelling import label_next, uncertainty
 from .novelty import ClassMeans, accepted, clips_to_accept, energy
-from .paired import SIGNIFICANT, holm, sign_flip_test, too_few_to_tell
+from .paired import SIGNIFICANT, holm, sign_flip_test, sign_flip_tests, too_few_to_tell
 from .ranking import average_precision, mean_average_precision, precision_recall_curve, rank, roc_auc, roc_curve
 from .temperature import fit_temperature, negative_log_likelihood
 from .thresholds import (
@@ -102,6 +102,7 @@ __all__ = [
     "roc_curve",
     "share_at_least",
     "sign_flip_test",
+    "sign_flip_tests",
     "stacked_scores",
     "supportable_rate",
     "threshold_for_false_alarms",

@@ -3,12 +3,15 @@
 Fisher, The Design of Experiments (1935), section 21: a difference is weighed against all that turning signs gives.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from .intervals import group_codes
 
+Key = TypeVar("Key", bound=Hashable)
+Paired = tuple[np.ndarray, np.ndarray, Sequence[str | None] | None]
 SIGNIFICANT = 0.05  # a difference is called beyond chance where its corrected p is smaller
 
 
@@ -49,6 +52,12 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     corrected = np.empty_like(given)
     corrected[order] = np.minimum(1, np.maximum.accumulate(given[order] * np.arange(len(given), 0, -1)))
     return corrected
+
+
+def sign_flip_tests(pairs: Mapping[Key, Paired]) -> dict[Key, float]:
+    """p of the sign-flip test of each pair, (a_right, b_right, groups), corrected for how many pairs there are."""
+    found = [sign_flip_test(a, b, groups=groups) for a, b, groups in pairs.values()]
+    return dict(zip(pairs, holm(found).tolist(), strict=True))
 
 
 def too_few_to_tell(units: int, tests: int) -> bool:
